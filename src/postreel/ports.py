@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from postreel.consent import Permitted
+from postreel.consent import Entry, Frontier, Head, Permitted
 from postreel.purposes import History, Postable, Purpose
 from postreel.schema import Ids, Messages, Plays, R, Rows, Sends
 
@@ -210,7 +210,415 @@ class Change:
     member: bytes
     purpose: str
     state: str
-    wording: str
     channel: str
     evidence: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    """Where a member stands with one purpose.
+
+    Attributes:
+        state: granted, refused, withdrawn or expired.
+        since: when this state began.
+        live_since: when the grant and all its needs began to stand together; None while they do not.
+        position: the ledger entry that says so.
+        touched: the ledger position of the last change of this row, its needs' changes included.
+    """
+
+    member: bytes
+    purpose: str
+    state: str
+    since: datetime
+    live_since: datetime | None
+    wording: str
+    channel: str
+    position: int
+    touched: int
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """A member as stored. A child has no address."""
+
+    member: bytes
+    address: str | None
+    name: str | None
+    language: str
+    timezone: str
+    region: str | None
+    maturity: int
+    household: str | None
+    is_child: bool
+    data_seq: int
+    is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A planned mailing. State: sending, paused, recalled or done."""
+
+    campaign: str
+    kind: str
+    name: str
+    state: str
+    created_at: datetime
+    model: str | None = None
+
+
+OUTBOX_STATES = (
+    "planned",
+    "claimed",
+    "in flight",
+    "accepted",
+    "deferred",
+    "refused",
+    "withheld",
+    "ambiguous",
+)
+"""Where a mail can stand. The last five but `deferred` are final; `deferred` is tried again after a while."""
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """One mail to one member."""
+
+    send_id: bytes
+    campaign: str
+    member: bytes
+    kind: str
+    state: str
+    reason: str | None
+    message_id: str | None
+    used: int
+    position: int
+    attempts: int
+    reply: str | None
+    record: str | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A withdrawal or an erasure under way. Resumed at its step after a crash."""
+
+    job: str
+    kind: str
+    member: bytes
+    purposes: int
+    position: int
+    step: str
+    created_at: datetime
+    done_at: datetime | None = None
+    certificate: str | None = None
+
+
+class MemberRecords(Protocol):
+    """Members, their addresses and aliases."""
+
+    def add_members(self, rows: Sequence[tuple[MemberFacts, bytes | None, str | None, datetime]]) -> None:
+        """New members: facts, address key, alias, time."""
+        ...
+
+    def change_member(self, facts: MemberFacts, address_key: bytes | None) -> None:
+        """Replace what is stored of a member; `data_seq` is raised."""
+        ...
+
+    def add_aliases(self, pairs: Sequence[tuple[str, bytes]]) -> None:
+        """Further names of members; those already there are left."""
+        ...
+
+    def by_alias(self, aliases: Sequence[str]) -> dict[str, bytes]:
+        """The members with these aliases."""
+        ...
+
+    def by_address_key(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """The members with these addresses; more than one where an address is shared."""
+        ...
+
+    def members(self, some: Sequence[bytes] | None = None) -> list[MemberFacts]:
+        """These members, or all, by id."""
+        ...
+
+    def aliases_of(self, member: bytes) -> list[str]:
+        """All names that sources have for this member."""
+        ...
+
+    def granted_members(self, members: Sequence[bytes], purpose: str | None) -> list[MemberFacts]:
+        """Those of these members that have a live grant for the purpose; None: all of them (a basis in law)."""
+        ...
+
+    def raise_data_seq(self, members: Sequence[bytes]) -> None:
+        """Say that what is known of these members changed."""
+        ...
+
+    def remove_member(self, member: bytes, member_key: bytes, address_key: bytes | None, at: datetime) -> int:
+        """Remove a member and their aliases; a keyed trace is left, so that a late event is recognised."""
+        ...
+
+    def is_erased(self, member_key: bytes) -> bool:
+        """Whether a member with this key was erased."""
+        ...
+
+
+class ConsentRecords(Protocol):
+    """Grants and the ledger."""
+
+    def ledger_size(self) -> int:
+        """Entries so far."""
+        ...
+
+    def frontier(self) -> Frontier:
+        """The tree's right edge."""
+        ...
+
+    def append(self, entries: Sequence[tuple[Entry, bytes | None]], head: Head, frontier: Frontier) -> None:
+        """Add entries, each with the member it is about, and the head that covers them."""
+        ...
+
+    def entries(self, start: int = 0, member: bytes | None = None) -> Iterator[Entry]:
+        """Entries by position."""
+        ...
+
+    def heads(self) -> list[Head]:
+        """All signed heads, by size."""
+        ...
+
+    def grants_of(self, members: Sequence[bytes]) -> list[GrantRow]:
+        """What is stored of these members' grants."""
+        ...
+
+    def grants_touched(self, after: int) -> list[GrantRow]:
+        """Rows changed by entries after this position (-1: all)."""
+        ...
+
+    def put_grants(self, rows: Sequence[GrantRow]) -> None:
+        """Insert or replace."""
+        ...
+
+    def forget_entries(self, member: bytes) -> list[int]:
+        """Erase the content of all entries about this member, and their grants. Positions of those entries."""
+        ...
+
+
+class CatalogueRecords(Protocol):
+    """Titles."""
+
+    def put_titles(self, titles: Sequence[tuple[str, str]]) -> int:
+        """Insert or replace titles by id, as JSON. Raises the version where anything changed; how many did."""
+        ...
+
+    def titles(self) -> list[tuple[str, str]]:
+        """All titles: id and JSON."""
+        ...
+
+    def catalogue_version(self) -> int:
+        """Raised by every change."""
+        ...
+
+
+class OutboxRecords(Protocol):
+    """Campaigns and their mails."""
+
+    def add_campaign(self, campaign: Campaign) -> None:
+        """A new one."""
+        ...
+
+    def set_campaign(self, campaign: str, state: str) -> None:
+        """Change its state."""
+        ...
+
+    def campaigns(self) -> list[Campaign]:
+        """All, oldest first."""
+        ...
+
+    def plan(self, campaign: str, kind: str, rows: Sequence[tuple[bytes, bytes]], at: datetime) -> int:
+        """Plan a mail to each (send id, member); one who has one in this campaign keeps it. How many are new."""
+        ...
+
+    def claim(self, campaign: str, sender: str, at: datetime, limit: int) -> list[OutboxRow]:
+        """Take up to `limit` mails that are due: planned, or deferred and waited long enough."""
+        ...
+
+    def standing(self, members: Sequence[bytes]) -> dict[bytes, tuple[MemberFacts, bytes | None, bool, str]]:
+        """What `post` compares: facts, address key, whether the address is suppressed, live purposes' keys."""
+        ...
+
+    def move(self, rows: Sequence[Moved], at: datetime) -> None:
+        """Write new states."""
+        ...
+
+    def states(self, send_ids: Sequence[bytes]) -> dict[bytes, tuple[str, str | None]]:
+        """State and sender of each."""
+        ...
+
+    def withhold(self, members: Sequence[bytes], kinds: Sequence[str], reason: str, at: datetime) -> int:
+        """Withhold what waits for these members: planned, claimed and deferred. How many."""
+        ...
+
+    def in_flight(self, members: Sequence[bytes] | None = None) -> list[OutboxRow]:
+        """Mails in flight: to these members, or all."""
+        ...
+
+    def unclaim(self, at: datetime) -> int:
+        """Give back what dead senders had claimed and not yet put in flight."""
+        ...
+
+    def outbox(self, campaign: str | None = None, member: bytes | None = None) -> list[OutboxRow]:
+        """Mails of a campaign, to a member, or all."""
+        ...
+
+    def send(self, send_id: bytes) -> OutboxRow | None:
+        """One mail."""
+        ...
+
+    def forget_sends(self, member: bytes, substitute: bytes) -> int:
+        """Take the member out of their mails' rows; counts stay. How many rows."""
+        ...
+
+    def report(self, campaign: str) -> list[tuple[str, str | None, int]]:
+        """State, reason and how many."""
+        ...
+
+
+class EngagementRecords(Protocol):
+    """Opens and clicks."""
+
+    def note(self, send_id: bytes, member: bytes, kind: str, slot: int, at: datetime) -> None:
+        """Count one."""
+        ...
+
+    def engagement(
+        self, member: bytes | None = None, kind: str | None = None
+    ) -> list[tuple[bytes, str, int, int]]:
+        """Send id, kind, slot and count."""
+        ...
+
+    def forget_engagement(self, member: bytes, kinds: Sequence[str]) -> int:
+        """Erase them. How many rows."""
+        ...
+
+
+class DeskRecords(Protocol):
+    """Suppressions, single-use links, jobs, the access log, and what else the installation remembers."""
+
+    def suppress(self, address_key: bytes, reason: str, at: datetime) -> None:
+        """Never mail this address again."""
+        ...
+
+    def suppressed(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of these address keys that must not be mailed."""
+        ...
+
+    def put_one_time(self, fingerprint: bytes, member: bytes, what: str, expires_at: datetime) -> None:
+        """A single-use link."""
+        ...
+
+    def one_time(self, fingerprint: bytes) -> tuple[bytes, str, datetime, bool] | None:
+        """Member, what for, expiry and whether it was used."""
+        ...
+
+    def use_one_time(self, fingerprint: bytes, at: datetime) -> bool:
+        """Use it up; False where it is used, expired or unknown."""
+        ...
+
+    def forget_one_time(self, member: bytes) -> int:
+        """Remove all of a member's."""
+        ...
+
+    def add_job(self, job: Job) -> None:
+        """A new job."""
+        ...
+
+    def open_jobs(self) -> list[Job]:
+        """Jobs not done, oldest first."""
+        ...
+
+    def jobs_of(self, member: bytes) -> list[Job]:
+        """All jobs about a member."""
+        ...
+
+    def step_job(self, job: str, step: str, done_at: datetime | None, certificate: str | None) -> None:
+        """Note the step that a job has reached."""
+        ...
+
+    def log_access(self, rows: Sequence[AccessRow]) -> None:
+        """Note uses of members' data."""
+        ...
+
+    def access_log(self, member: bytes) -> list[AccessRow]:
+        """Uses of this member's data, and those of many members at once."""
+        ...
+
+    def forget_access(self, member: bytes) -> int:
+        """Remove the rows that name this member."""
+        ...
+
+    def meta(self, key: str) -> str | None:
+        """A value the installation remembers."""
+        ...
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The new state of a mail. What is None stays as it was, save `sender` and `deadline`, which are set."""
+
+    send_id: bytes
+    state: str
+    reason: str | None = None
+    sender: str | None = None
+    deadline: datetime | None = None
+    message_id: str | None = None
+    used: int | None = None
+    position: int | None = None
+    reply: str | None = None
+    record: str | None = None
+    not_before: datetime | None = None
+    is_attempt: bool = False
+
+
+@dataclass(frozen=True)
+class AccessRow:
+    """One use of members' data."""
+
+    at: datetime
+    purpose: str
+    table: str
+    who: str
+    why: str
+    member: bytes | None
+    member_count: int
+    position: int
+
+
+class Transaction(
+    MemberRecords,
+    ConsentRecords,
+    CatalogueRecords,
+    OutboxRecords,
+    EngagementRecords,
+    DeskRecords,
+    Protocol,
+):
+    """Everything that can be done inside one transaction."""
+
+
+class Records(Protocol):
+    """Members, ledger, outbox, engagement."""
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """A consistent view for the length of a with block."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """One transaction, alone in writing; committed and on disk at the end of the block, or nothing of it.
+
+        Raises:
+            TransientError: the store is busy or gone; nothing was written.
+        """
+        ...

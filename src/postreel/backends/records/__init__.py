@@ -1,0 +1,1 @@
+"""Record stores: members, ledger, outbox, engagement. One program over SQLite and Postgres."""
