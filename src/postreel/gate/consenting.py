@@ -1,0 +1,262 @@
+"""Grants and withdrawals: one transaction in the ledger, and what must be true before it is answered.
+
+A change is written to the ledger together with the state it leads to, the mails that it withholds and the job
+that carries a withdrawal through. The head is then kept outside the database as well; the member's part is
+copied to the model's removal journal; and the answer waits until no mail of theirs can begin to leave any more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from postreel.consent import Entry, Head, inclusion_proof, leaf_hash, new_entry, public_key_of, signed_head
+from postreel.errors import ConsentError, InputError
+from postreel.gate.core import Core
+from postreel.ports import Change, GrantRow, Job, MemberFacts, OutboxRow, Transaction
+from postreel.purposes import SWITCHABLE, keys_in, mask_of, purpose_named
+
+FLIGHT_S = 0.8
+"""Seconds after which a mail put in flight may no longer begin its DATA."""
+STEP_S = 0.01
+STATES = ("granted", "refused", "withdrawn", "expired")
+MAILS = tuple(p.key for p in SWITCHABLE if p.key.startswith("mail."))
+CHUNK = 200
+"""Entries a transaction: so small that a withdrawal beside a bulk import waits a few milliseconds."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a change of grants led to.
+
+    Attributes:
+        position: the ledger entry of the last change.
+        entries: those written; none where everything stood so already.
+        head: the signed head that covers them, or None.
+        jobs: what goes on behind the answer.
+        withheld: mails that were waiting and now will not leave.
+        begun: mails whose DATA had begun, or may have, when the change was answered.
+    """
+
+    position: int
+    entries: tuple[Entry, ...]
+    head: Head | None
+    jobs: tuple[Job, ...]
+    withheld: int
+    begun: tuple[OutboxRow, ...]
+
+
+def change(core: Core, changes: Sequence[Change]) -> Changed:
+    """Write these changes in one transaction, and make them hold.
+
+    Raises:
+        InputError: an unknown purpose or state, or more changes than one transaction takes.
+        ConsentError: a member is not here, or is a child, who grants nothing.
+    """
+    _refuse_odd(changes)
+    with core.records.writing() as tx:
+        members = sorted({c.member for c in changes})
+        facts = {m.member: m for m in tx.members(members)}
+        before = _by_member(tx.grants_of(members))
+        written = _written(core, tx, changes, facts, before)
+        if not written.entries:
+            position = max((row.position for rows in before.values() for row in rows.values()), default=-1)
+            return Changed(position, (), None, (), 0, ())
+        jobs, withheld = _carry(core, tx, before, written)
+    core.heads.append(written.head.line())
+    begun = _waited(core, jobs)
+    return Changed(written.entries[-1].position, written.entries, written.head, jobs, withheld, begun)
+
+
+def change_many(core: Core, changes: Sequence[Change]) -> int:
+    """As `change`, cut into transactions of at most 200 entries. How many entries were written."""
+    count = 0
+    for start in range(0, len(changes), CHUNK):
+        count += len(change(core, changes[start : start + CHUNK]).entries)
+    return count
+
+
+@dataclass(frozen=True)
+class _Written:
+    entries: tuple[Entry, ...]
+    head: Head
+    after: dict[bytes, dict[str, GrantRow]]
+
+
+def _refuse_odd(changes: Sequence[Change]) -> None:
+    if len(changes) > CHUNK:
+        raise InputError(f"{len(changes)} changes in one transaction; at most {CHUNK}")
+    for one in changes:
+        if purpose_named(one.purpose) not in SWITCHABLE:
+            raise InputError(f"{one.purpose!r} rests on law or contract and cannot be switched")
+        if one.state not in STATES:
+            raise InputError(f"a grant can be {', '.join(STATES)}; not {one.state!r}")
+
+
+def _written(
+    core: Core,
+    tx: Transaction,
+    changes: Sequence[Change],
+    facts: dict[bytes, MemberFacts],
+    before: dict[bytes, dict[str, GrantRow]],
+) -> _Written:
+    frontier = tx.frontier()
+    entries: list[Entry] = []
+    owners: list[bytes] = []
+    after = {member: dict(rows) for member, rows in before.items()}
+    for one in changes:
+        member = facts.get(one.member)
+        if member is None:
+            raise ConsentError("that member is not here (any more); nothing was changed")
+        if member.is_child and one.state == "granted":
+            raise ConsentError("a child grants nothing; nothing was changed")
+        rows = after.setdefault(one.member, {})
+        held = rows.get(one.purpose)
+        if held is not None and held.state == one.state:
+            continue
+        position = frontier.size + len(entries)
+        row = GrantRow(
+            one.member,
+            one.purpose,
+            one.state,
+            one.at,
+            None,
+            core.policy.wording_of(one.purpose),
+            one.channel,
+            position,
+            position,
+        )
+        entries.append(new_entry(position, _facts(core, one, row), secrets.token_bytes(32)))
+        owners.append(one.member)
+        rows[one.purpose] = row
+    frontier = frontier.plus([leaf_hash(entry.commitment) for entry in entries])
+    head = signed_head(frontier, core.now(), core.keys.ledger_key())
+    if entries:
+        tx.append(list(zip(entries, owners, strict=True)), head, frontier)
+    last = entries[-1].position if entries else -1
+    for member, rows in after.items():
+        after[member] = _with_lives(core, rows, last)
+    return _Written(tuple(entries), head, after)
+
+
+def _facts(core: Core, one: Change, row: GrantRow) -> dict[str, object]:
+    return {
+        "kind": "consent",
+        "version": 1,
+        "member": one.member.hex(),
+        "purpose": one.purpose,
+        "state": one.state,
+        "since": one.at.isoformat(),
+        "written": core.now().isoformat(),
+        "wording": row.wording,
+        "channel": one.channel,
+        "evidence": one.evidence,
+    }
+
+
+def _with_lives(core: Core, rows: dict[str, GrantRow], last: int) -> dict[str, GrantRow]:
+    since = {key: row.since for key, row in rows.items() if row.state == "granted"}
+    live = core.policy.live_since(since)
+    return {
+        key: row
+        if row.live_since == live.get(key)
+        else replace(row, live_since=live.get(key), touched=max(row.touched, last))
+        for key, row in rows.items()
+    }
+
+
+def _carry(
+    core: Core, tx: Transaction, before: dict[bytes, dict[str, GrantRow]], written: _Written
+) -> tuple[tuple[Job, ...], int]:
+    """Store the new states, withhold what must not leave, open a job for each member who lost a purpose."""
+    changed: list[GrantRow] = []
+    jobs: list[Job] = []
+    withheld = 0
+    for member, rows in written.after.items():
+        old = before.get(member, {})
+        changed += [row for key, row in rows.items() if row != old.get(key)]
+        lost = _live(old) & ~_live(rows)
+        if not lost:
+            continue
+        kinds = [key for key in keys_in(lost) if key in MAILS]
+        if kinds:
+            withheld += tx.withhold([member], kinds, "withdrawn", core.now())
+        tx.raise_data_seq([member])
+        position = written.entries[-1].position
+        job = Job(
+            f"w{position}-{member.hex()[:12]}", "withdrawal", member, lost, position, "begun", core.now()
+        )
+        tx.add_job(job)
+        jobs.append(job)
+    tx.put_grants(changed)
+    return tuple(jobs), withheld
+
+
+def _live(rows: dict[str, GrantRow]) -> int:
+    return mask_of(key for key, row in rows.items() if row.live_since is not None)
+
+
+def _waited(core: Core, jobs: Sequence[Job]) -> tuple[OutboxRow, ...]:
+    """Wait until no mail of these members can begin to leave; those that had begun, or may have."""
+    kinds = {job.member: {key for key in keys_in(job.purposes) if key in MAILS} for job in jobs}
+    members = [member for member, lost in kinds.items() if lost]
+    if not members:
+        return ()
+
+    def flying() -> list[OutboxRow]:
+        with core.records.reading() as tx:
+            return [row for row in tx.in_flight(members) if row.kind in kinds[row.member]]
+
+    watched = flying()
+    # Each was put in flight before this look, so its deadline is over at the latest this much later.
+    until = core.clock.monotonic_s() + FLIGHT_S
+    waiting = watched
+    while waiting and core.clock.monotonic_s() < until:
+        core.clock.sleep(STEP_S)
+        waiting = flying()
+    begun: list[OutboxRow] = []
+    with core.records.reading() as tx:
+        for row in watched:
+            now = tx.send(row.send_id)
+            if now is not None and now.state not in ("planned", "claimed", "withheld"):
+                begun.append(now)
+    return tuple(begun)
+
+
+def _by_member(rows: Sequence[GrantRow]) -> dict[bytes, dict[str, GrantRow]]:
+    found: dict[bytes, dict[str, GrantRow]] = defaultdict(dict)
+    for row in rows:
+        found[row.member][row.purpose] = row
+    return dict(found)
+
+
+def receipt_of(core: Core, changed: Changed) -> dict[str, object]:
+    """The record given to a member: what was written, its proof of inclusion, the signed head, what had left.
+
+    Whoever holds it can check with `consent.is_included` that the entry is in the tree, and later, by a proof of
+    consistency, that no entry was changed since.
+    """
+    if changed.head is None or not changed.entries:
+        return {"position": changed.position, "changed": False}
+    with core.records.reading() as tx:
+        leaves = [leaf_hash(entry.commitment) for entry in tx.entries()][: changed.head.size]
+    return {
+        "position": changed.position,
+        "changed": True,
+        "entries": [
+            {
+                "position": entry.position,
+                "content": json.loads(entry.content or b"{}"),
+                "salt": (entry.salt or b"").hex(),
+                "proof": [step.hex() for step in inclusion_proof(leaves, entry.position)],
+            }
+            for entry in changed.entries
+        ],
+        "head": json.loads(changed.head.line()),
+        "key": public_key_of(core.keys.ledger_key()).hex(),
+        "withheld": changed.withheld,
+        "had_begun": [row.message_id for row in changed.begun],
+    }
