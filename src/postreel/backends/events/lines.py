@@ -26,10 +26,14 @@ HEAD = '{"event_id":"'
 BETWEEN = '","member":"'
 EVENT_AT = len(HEAD)
 MEMBER_AT = EVENT_AT + 32 + len(BETWEEN)
+HEAD_TEXT, BETWEEN_TEXT = pa.scalar(HEAD), pa.scalar(BETWEEN)
+QUOTE, END, EMPTY = pa.scalar('"'), pa.scalar("}\n"), pa.scalar("")
+NO_NUMBER = pa.scalar(None, pa.float64())
 SLICE_ROWS = 100_000
 """Rows turned into text at once: Arrow's text arrays hold at most 2 GiB."""
 
 _REST = [f for f in Plays.SCHEMA if f.name not in ("event_id", "member")]
+_NAMES = {f.name: pa.scalar(f',"{f.name}":') for f in _REST}
 _PARSED = pa.schema(
     [
         (f.name, pa.string() if pa.types.is_fixed_size_binary(f.type) else _plain)
@@ -79,18 +83,22 @@ def lines_where(lines: bytes | memoryview, mask: Mask) -> bytes:
 
 def _lines(table: pa.Table) -> bytes:
     count = table.num_rows
-    pieces: list[Any] = [HEAD, _hex(ids_of(table.column("event_id"))), BETWEEN]
-    pieces += [_hex(ids_of(table.column("member"))), '"']
+    pieces: list[Any] = [HEAD_TEXT, _hex(ids_of(table.column("event_id")))]
+    pieces += [BETWEEN_TEXT, _hex(ids_of(table.column("member"))), QUOTE]
     for field in _REST:
         column = table.column(field.name).combine_chunks()
         if column.null_count < count:
-            pieces.append(pc.binary_join_element_wise(f',"{field.name}":', _words(column), ""))
-    pieces += ["}\n", ""]
-    text: Any = pc.binary_join_element_wise(*pieces, null_handling="replace", null_replacement="")
-    whole = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-    _, offsets, data = whole.buffers()
-    ends = np.frombuffer(offsets, np.int32, count=count + 1, offset=whole.offset * 4)
+            pieces.append(_joined([_NAMES[field.name], _words(column), EMPTY], "emit_null"))
+    text: Any = _joined([*pieces, END, EMPTY], "replace")
+    _, offsets, data = text.buffers()
+    ends = np.frombuffer(offsets, np.int32, count=count + 1, offset=text.offset * 4)
     return memoryview(data)[int(ends[0]) : int(ends[-1])].tobytes()
+
+
+def _joined(pieces: list[Any], nulls: str) -> Any:
+    # By `call_function`: the named kernels look for pandas at every call, which for a batch of ten events
+    # costs more than writing them.
+    return pc.call_function("binary_join_element_wise", pieces, pc.JoinOptions(nulls, ""))
 
 
 def _words(column: Any) -> Any:
@@ -98,11 +106,16 @@ def _words(column: Any) -> Any:
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.int64()).cast(pa.string())
     if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_finite(column), column, None).cast(pa.string())
+        is_finite = pc.call_function("is_finite", [column])
+        return pc.call_function("if_else", [is_finite, column, NO_NUMBER]).cast(pa.string())
     # Titles, kinds and sources repeat: each distinct text is escaped once.
     coded = column.dictionary_encode()
-    escaped = [msgspec.json.encode(v).decode() for v in coded.dictionary.to_pylist()]
-    return pa.array(escaped, pa.string()).take(coded.indices)
+    escaped = [msgspec.json.encode(v) for v in coded.dictionary.to_pylist()]
+    ends = np.cumsum([0, *map(len, escaped)], dtype=np.int32)
+    texts = pa.StringArray.from_buffers(
+        len(escaped), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(escaped))
+    )
+    return texts.take(coded.indices)
 
 
 def _hex(ids: Ids) -> Any:
