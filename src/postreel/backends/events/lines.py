@@ -2,8 +2,9 @@
 
 Rests on purpose History; used by the spool. One event is one line of JSON that a person can read. The two ids
 come first and have a fixed width, so that a segment is searched and narrowed by them without parsing it; a
-column that is null is left out. Measured: 0.6 to 1 million events a second each way on one core, which is why
-the spool need not be Arrow IPC.
+column that is null is left out. Measured: 500,000 events a second written in batches of 1,000, 800,000 in large
+ones, 400,000 read, on one core; so the spool need not be Arrow IPC for speed.
+
 """
 
 from __future__ import annotations
