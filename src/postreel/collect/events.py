@@ -7,7 +7,7 @@ Decoding is msgspec's, whole batches at once; only a batch with a bad event is l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
@@ -17,16 +17,12 @@ import pyarrow as pa
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from postreel.collect.lines import EARLIEST, EPOCH, LEEWAY
 from postreel.collect.parsed import TEXT_LIMIT, Parsed, Refused, event_ids, key_of, no_plays, plays_table
 from postreel.errors import InputError
 from postreel.schema import TIME
 
 SOURCE = "events"
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-LEEWAY = timedelta(hours=24)
-"""How far in the future a player's clock may be before its events are refused."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_S = 10_000_000.0
 
 Name = Annotated[str, Meta(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f]+$")]
@@ -259,7 +255,7 @@ def _columns(events: Sequence[Event], at: NDArray[np.int64], arrived: datetime) 
 
 
 def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _microseconds(times: Sequence[datetime | float]) -> NDArray[np.int64]:
