@@ -361,6 +361,10 @@ class MemberRecords(Protocol):
         """Whether a member with this key was erased."""
         ...
 
+    def erased_addresses(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of these address keys whose member was erased."""
+        ...
+
 
 class ConsentRecords(Protocol):
     """Grants and the ledger."""
@@ -457,6 +461,10 @@ class OutboxRecords(Protocol):
         """Withhold what waits for these members: planned, claimed and deferred. How many."""
         ...
 
+    def recall(self, campaign: str, at: datetime) -> int:
+        """Withhold all that waits in a campaign. How many."""
+        ...
+
     def in_flight(self, members: Sequence[bytes] | None = None) -> list[OutboxRow]:
         """Mails in flight: to these members, or all."""
         ...
@@ -541,6 +549,10 @@ class DeskRecords(Protocol):
 
     def step_job(self, job: str, step: str, done_at: datetime | None, certificate: str | None) -> None:
         """Note the step that a job has reached."""
+        ...
+
+    def forget_jobs(self, member: bytes, substitute: bytes) -> int:
+        """Take the member out of their finished jobs' rows. How many rows."""
         ...
 
     def log_access(self, rows: Sequence[AccessRow]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from postreel.consent import Entry, Head, inclusion_proof, leaf_hash, new_entry, public_key_of, signed_head
 from postreel.errors import ConsentError, InputError
 from postreel.gate.core import Core
+from postreel.gate.learning import journal_removals
 from postreel.ports import Change, GrantRow, Job, MemberFacts, OutboxRow, Transaction
 from postreel.purposes import SWITCHABLE, keys_in, mask_of, purpose_named
 
@@ -67,6 +68,7 @@ def change(core: Core, changes: Sequence[Change]) -> Changed:
             return Changed(position, (), None, (), 0, ())
         jobs, withheld = _carry(core, tx, before, written)
     core.heads.append(written.head.line())
+    journal_removals(core, jobs)
     begun = _waited(core, jobs)
     return Changed(written.entries[-1].position, written.entries, written.head, jobs, withheld, begun)
 

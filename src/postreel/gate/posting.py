@@ -13,7 +13,6 @@ transport hands it back. Therefore an answered withdrawal needs to wait no longe
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -29,7 +28,7 @@ from postreel.deliver import is_dead_address, retry_after
 from postreel.errors import ConsentError, InputError
 from postreel.gate.consenting import FLIGHT_S
 from postreel.gate.core import Core
-from postreel.ports import MemberFacts, Moved, OutboxRow
+from postreel.ports import Campaign, MemberFacts, Moved, OutboxRow
 from postreel.purposes import (
     BIT,
     Learn,
@@ -39,12 +38,12 @@ from postreel.purposes import (
     Postable,
     Purpose,
     Recommendations,
-    keys_in,
     mask_of,
 )
 from postreel.schema import Briefs, Ids, Messages, Picks, Sends, id_array, unique_ids
 
 P = TypeVar("P", bound=Postable)
+PLAN_CHUNK = 200
 GROUP = 16
 """Most mails in flight at once for one call: so few that all can begin before their deadline."""
 
@@ -325,16 +324,28 @@ def _suppress(core: Core, tx: Any, member: bytes, now: Any) -> None:
             tx.suppress(core.address_key(who.address), "the address does not exist", now)
 
 
-def used_keys(row: OutboxRow) -> tuple[str, ...]:
-    """The purposes that a mail used, as keys."""
-    return keys_in(row.used)
+def plan(core: Core, campaign: Campaign, members: Ids) -> int:
+    """A campaign, and one mail in it for each of these members. Cut, so that no transaction is long."""
+    with core.records.writing() as tx:
+        if not any(held.campaign == campaign.campaign for held in tx.campaigns()):
+            tx.add_campaign(campaign)
+    count = 0
+    for start in range(0, len(members), PLAN_CHUNK):
+        rows = [(core.random_id(), bytes(member)) for member in members[start : start + PLAN_CHUNK]]
+        with core.records.writing() as tx:
+            count += tx.plan(campaign.campaign, campaign.kind, rows, core.now())
+    return count
 
 
-def record_of(row: OutboxRow) -> dict[str, Any]:
-    """What a mail showed and why, as kept with its send."""
-    return json.loads(row.record) if row.record else {}
+def set_campaign(core: Core, campaign: str, state: str) -> None:
+    """Pause, resume or end a campaign; `recalled` withholds all that has not left.
 
-
-def members_of(claims: Sequence[OutboxRow]) -> Ids:
-    """The members of these mails, sorted."""
-    return unique_ids(id_array(row.member for row in claims))
+    Raises:
+        InputError: there is no such campaign.
+    """
+    with core.records.writing() as tx:
+        if not any(held.campaign == campaign for held in tx.campaigns()):
+            raise InputError(f"there is no campaign {campaign!r}; `postreel campaign list` shows them")
+        tx.set_campaign(campaign, state)
+        if state == "recalled":
+            tx.recall(campaign, core.now())

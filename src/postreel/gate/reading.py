@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from postreel.consent import Permitted
-from postreel.errors import ConsentError
+from postreel.errors import ConsentError, InputError
 from postreel.gate.core import Core
+from postreel.gate.standing import Standing
+from postreel.members import normal_address
 from postreel.purposes import Devices, History, Purpose, Rights, Service
 from postreel.schema import (
     KEEPABLE,
@@ -80,8 +82,12 @@ def admitted_again(core: Core, plays: Plays) -> Plays:
 
 def stream(core: Core, table: type[R], under: type[P]) -> Iterator[Permitted[R, P]]:
     """Batches of a table under a purpose, a member never split, all at one ledger position."""
+    yield from stream_at(core, table, under, core.standing())
+
+
+def stream_at(core: Core, table: type[R], under: type[P], standing: Standing) -> Iterator[Permitted[R, P]]:
+    """As `stream`, at a position looked at before: for work that goes over the rows more than once."""
     _may(READABLE, table, under)
-    standing = core.standing()
     live = standing.members(under)
     core.log(under, table, live, standing.position, "a job over all members")
     for rows in core.events.stream(table, live):
@@ -155,3 +161,22 @@ def _may(allowed: Any, table: type[Rows], under: type[Purpose]) -> None:
         raise ConsentError(
             f"{table.__name__} may not be used under {under.key!r}; see the table in schema.py"
         )
+
+
+def resolved(core: Core, names: Sequence[str]) -> dict[str, bytes]:
+    """The members with these aliases, ids or addresses; an address that several share names nobody."""
+    with core.records.reading() as tx:
+        found = tx.by_alias(names)
+        keys = {name: core.address_key(name) for name in names if name not in found and is_address(name)}
+        by_key = tx.by_address_key(list(keys.values()))
+    for name, key in keys.items():
+        if len(by_key.get(key, [])) == 1:
+            found[name] = by_key[key][0]
+    return found
+
+
+def is_address(name: str) -> bool:
+    try:
+        return bool(normal_address(name))
+    except InputError:
+        return False

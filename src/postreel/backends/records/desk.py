@@ -104,6 +104,10 @@ class DeskFacet(Facet):
         values = {"step": step, "done_at": maybe_us(done_at), "certificate": certificate}
         self._run(update(jobs).where(jobs.c.id == job).values(**values))
 
+    def forget_jobs(self, member: bytes, substitute: bytes) -> int:
+        mine = update(jobs).where(jobs.c.member == member)
+        return int(self._run(mine.values(member=substitute, certificate=None)).rowcount)
+
     def log_access(self, rows: Sequence[AccessRow]) -> None:
         self._insert(
             access_log,

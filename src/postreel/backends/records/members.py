@@ -86,6 +86,13 @@ class MemberFacet(Facet):
     def is_erased(self, member_key: bytes) -> bool:
         return self._run(select(erased.c.at).where(erased.c.member_key == member_key)).first() is not None
 
+    def erased_addresses(self, keys: Sequence[bytes]) -> set[bytes]:
+        return {
+            row.address_key
+            for part in cut(keys)
+            for row in self._run(select(erased.c.address_key).where(erased.c.address_key.in_(part)))
+        }
+
 
 def _stored(facts: MemberFacts, address_key: bytes | None) -> dict[str, Any]:
     return {

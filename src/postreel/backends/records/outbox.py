@@ -140,6 +140,11 @@ class OutboxFacet(MemberFacet):
             count += self._run(update(outbox).where(waiting).values(**values)).rowcount
         return count
 
+    def recall(self, campaign: str, at: datetime) -> int:
+        waiting = and_(outbox.c.campaign == campaign, outbox.c.state.in_(WAITING))
+        values = {"state": "withheld", "reason": "recalled", "sender": None, "settled_at": us(at)}
+        return int(self._run(update(outbox).where(waiting).values(**values)).rowcount)
+
     def in_flight(self, some: Sequence[bytes] | None = None) -> list[OutboxRow]:
         query = select(outbox).where(outbox.c.state == "in flight")
         if some is None:

@@ -1,0 +1,268 @@
+"""The door `learn`: a model from the histories of members who grant `training`, which can lose any one of them.
+
+Beside the model lie its counts and its roster: each member's part as it was added, encrypted, found by a keyed
+hash. A withdrawal copies the part to the sealed removal journal before it is answered; from then on the model
+served is the one without a solve, recounted without that member, until the next solve is published.
+
+An entry of the journal is pending while its member is on the current model's roster and its ledger position is
+not below the model's: so a kill between any two steps takes a part out neither twice nor never.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
+
+from postreel.catalogue import Catalogue
+from postreel.gate.core import Core
+from postreel.gate.reading import stream_at
+from postreel.ports import Job
+from postreel.purposes import BIT, Training
+from postreel.recommend import Builder, Contributions, Counts, Model, RecommendSettings, model_of, unsolved
+from postreel.schema import Ids, Tastes, id_array, unique_ids
+
+KEY = "model roster"
+NONCE_BYTES = 12
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model as trained.
+
+    Attributes:
+        ledger_position: the ledger's size when the grants were looked at.
+        members: how many are in it.
+    """
+
+    model: Model
+    ledger_position: int
+    members: int
+
+
+@dataclass(frozen=True)
+class _Entry:
+    position: int
+    member_key: str
+    part: bytes
+
+    def line(self) -> bytes:
+        facts = {
+            "position": self.position,
+            "member": self.member_key,
+            "part": base64.b64encode(self.part).decode(),
+        }
+        return json.dumps(facts).encode()
+
+    @classmethod
+    def of(cls, line: bytes) -> _Entry:
+        facts = json.loads(line)
+        return cls(facts["position"], facts["member"], base64.b64decode(facts["part"]))
+
+
+@dataclass
+class ServedModels:
+    """The model that this process serves, loaded once and again when it changes."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    key: tuple[Any, ...] = ()
+    model: Model | None = None
+
+
+def learn(core: Core, catalogue: Catalogue, settings: RecommendSettings) -> Learned:
+    """Train on all members with a live `training` grant, and serve the result.
+
+    Raises:
+        TransientError: another process is training.
+    """
+    with core.locks.held("model"):
+        standing = core.standing()
+        builder = Builder(settings, catalogue)
+        for batch in stream_at(core, Tastes, Training, standing):
+            builder.see(batch.unseal(core.seal))
+        parts = [builder.add(b.unseal(core.seal)) for b in stream_at(core, Tastes, Training, standing)]
+        model = builder.finish(core.now())
+        members = unique_ids(np.concatenate([p.members for p in parts])) if parts else id_array([])
+        roster = _sealed(core, parts)
+        _publish(core, model, builder.counts, roster, standing.position)
+    _take_out_gone(core, members, catalogue)
+    return Learned(model, standing.position, len(members))
+
+
+def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
+    """Those whose grant went while the model was built: what they answered must hold in it as well."""
+    gone = members[~core.standing().is_live(Training, members)]
+    position = core.standing().position
+    for member in gone:
+        journal_removal(core, bytes(member), position)
+    if len(gone):
+        solve_removals(core, catalogue)
+
+
+def journal_removal(core: Core, member: bytes, position: int) -> bool:
+    """Copy a member's part to the removal journal, fsynced; False where the model does not hold them."""
+    name = core.models.current()
+    if name is None:
+        return False
+    roster = _Roster.of(core, name)
+    key = core.member_key(member).hex()
+    if key not in roster.places:
+        return False
+    core.models.append_journal(_Entry(position, key, roster.part(key)).line())
+    return True
+
+
+def journal_removals(core: Core, jobs: Sequence[Job]) -> None:
+    """Make sure, before an answer, that the model stops using what these members took back."""
+    for job in jobs:
+        if job.purposes & BIT[Training.key]:
+            journal_removal(core, job.member, job.position)
+
+
+def solve_removals(core: Core, catalogue: Catalogue) -> bool:
+    """Take all pending parts out of the counts, solve anew, and publish. False where nothing was pending."""
+    with core.locks.held("model"):
+        name = core.models.current()
+        if name is None:
+            return False
+        pending = _pending(core, name)
+        if pending:
+            counts = _counts_without(core, name, pending)
+            roster = _Roster.of(core, name).without({entry.member_key for entry in pending})
+            old = Model.from_parts(*_readers(core, name))
+            model = model_of(counts, catalogue, old.settings, core.now())
+            _publish(core, model, counts, roster, _position(core, name))
+        left = {entry.line() for entry in _pending(core, core.models.current() or "")}
+        core.models.trim_journal(lambda line: line in left)
+    return bool(pending)
+
+
+def served(core: Core, cache: ServedModels, catalogue: Catalogue) -> Model:
+    """The model to score with now: the current one, or, while a removal is not solved, the one without a solve."""
+    name = core.models.current()
+    journal = core.models.journal()
+    key = (name, len(journal), catalogue.version if name is None else 0)
+    with cache.lock:
+        if cache.model is None or cache.key != key:
+            cache.model, cache.key = _loaded(core, name, catalogue), key
+        return cache.model
+
+
+def _loaded(core: Core, name: str | None, catalogue: Catalogue) -> Model:
+    if name is None:
+        settings = RecommendSettings()
+        nobody = Builder(settings, catalogue).counts
+        return unsolved(nobody, catalogue, settings, core.now())
+    model = Model.from_parts(*_readers(core, name))
+    pending = _pending(core, name)
+    if not pending:
+        return model
+    return unsolved(_counts_without(core, name, pending), catalogue, model.settings, core.now())
+
+
+def is_pending(core: Core, member: bytes) -> bool:
+    """Whether this member's part still waits to be solved out of the model."""
+    name = core.models.current()
+    key = core.member_key(member).hex()
+    return name is not None and any(entry.member_key == key for entry in _pending(core, name))
+
+
+def is_on_roster(core: Core, member: bytes) -> bool:
+    """Whether the current model holds a part of this member."""
+    name = core.models.current()
+    return name is not None and core.member_key(member).hex() in _Roster.of(core, name).places
+
+
+def _readers(core: Core, name: str) -> tuple[Callable[[str], NDArray[Any]], Callable[[str], bytes]]:
+    return partial(core.models.array, name), partial(core.models.text, name)
+
+
+def _position(core: Core, name: str) -> int:
+    return int(core.models.text(name, "ledger_position"))
+
+
+def _pending(core: Core, name: str) -> list[_Entry]:
+    if not name:
+        return []
+    roster, position = _Roster.of(core, name), _position(core, name)
+    found = {
+        entry.member_key: entry
+        for entry in map(_Entry.of, core.models.journal())
+        if entry.position >= position and entry.member_key in roster.places
+    }
+    return list(found.values())
+
+
+def _counts_without(core: Core, name: str, pending: Sequence[_Entry]) -> Counts:
+    counts = Counts.from_parts(*_readers(core, name))
+    cipher = AESGCM(core.keys.secret(KEY))
+    opened = [_opened(cipher, entry.member_key, entry.part) for entry in pending]
+    # Which member a part belongs to does not enter the counts: any distinct ids serve.
+    stand_ins = id_array(bytes.fromhex(entry.member_key)[:15] + b"\x01" for entry in pending)
+    vocabulary = counts.vocabulary
+    counts.take_out(Contributions.unpacked(stand_ins, opened, vocabulary))
+    return counts
+
+
+def _publish(core: Core, model: Model, counts: Counts, roster: _Roster, position: int) -> None:
+    arrays, texts = model.to_parts()
+    more_arrays, more_texts = counts.to_parts()
+    texts = {**texts, **more_texts, "ledger_position": str(position).encode()}
+    core.models.publish(model.name, {**arrays, **more_arrays, **roster.arrays()}, texts)
+    core.models.prune(model.name)
+
+
+def _sealed(core: Core, parts: Sequence[Contributions]) -> _Roster:
+    cipher = AESGCM(core.keys.secret(KEY))
+    sealed: dict[str, bytes] = {}
+    for batch in parts:
+        for member, part in zip(batch.members, batch.packed(), strict=True):
+            key = core.member_key(bytes(member)).hex()
+            nonce = secrets.token_bytes(NONCE_BYTES)
+            sealed[key] = nonce + cipher.encrypt(nonce, part, bytes.fromhex(key))
+    return _Roster(sealed)
+
+
+def _opened(cipher: AESGCM, key: str, sealed: bytes) -> bytes:
+    return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bytes.fromhex(key))
+
+
+@dataclass(frozen=True)
+class _Roster:
+    """Each member's sealed part, by the keyed hash of the member."""
+
+    places: dict[str, bytes]
+
+    def part(self, key: str) -> bytes:
+        return self.places[key]
+
+    def without(self, keys: set[str]) -> _Roster:
+        return _Roster({key: part for key, part in self.places.items() if key not in keys})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        keys = sorted(self.places)
+        sizes = [len(self.places[key]) for key in keys]
+        return {
+            "roster_keys": np.frombuffer(b"".join(bytes.fromhex(key) for key in keys), np.uint8),
+            "roster_offsets": np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64),
+            "roster_parts": np.frombuffer(b"".join(self.places[key] for key in keys), np.uint8),
+        }
+
+    @classmethod
+    def of(cls, core: Core, name: str) -> _Roster:
+        keys = core.models.array(name, "roster_keys").tobytes()
+        offsets = core.models.array(name, "roster_offsets").tolist()
+        parts = core.models.array(name, "roster_parts").tobytes()
+        return cls(
+            {keys[i * 32 : i * 32 + 32].hex(): parts[a:b] for i, (a, b) in enumerate(pairwise(offsets))}
+        )
