@@ -9,6 +9,7 @@ from postreel.collect.catalogue_file import ParsedTitles, TitleLine, parse_catal
 from postreel.collect.events import Event, format_events, parse_events, read_events
 from postreel.collect.members_file import ParsedMembers, parse_members
 from postreel.collect.movielens import movielens_titles, read_movielens
+from postreel.collect.netflix import parse_netflix
 from postreel.collect.parsed import Parsed, Refused, plays_of
 from postreel.collect.viewings import read_viewings
 
@@ -24,6 +25,7 @@ __all__ = [
     "parse_catalogue",
     "parse_events",
     "parse_members",
+    "parse_netflix",
     "parse_title",
     "plays_of",
     "read_events",
