@@ -72,9 +72,11 @@ clean:
 	@touch $@
 
 # $(1): what is installed, in words; $(2): options of uv sync. What pip does instead is whole in either case.
+# The system's certificates are tried first, for networks with an authority of their own; a bare machine may have none.
 define install
 	@echo 'installing $(1) into .venv (a minute the first time)'
 	@python=$$($(PYTHON) -c 'import sys; print(sys.executable)') && { \
+	UV_SYSTEM_CERTS=1 .boot/bin/uv sync --quiet --frozen --python "$$python" $(2) 2>/dev/null || \
 	.boot/bin/uv sync --quiet --frozen --python "$$python" $(2) || { \
 		echo 'uv sync failed; installing from requirements.lock with pip instead'; \
 		"$$python" -m venv .venv && \
