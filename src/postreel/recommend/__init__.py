@@ -1,0 +1,48 @@
+"""Recommend: tastes become ranked titles, each with its exact reasons.
+
+An additive item-item model in integers. `contributions` makes each member's part of the counts from that member's
+own rows; `Counts` adds parts and takes them out, exactly and in any order; `model_of` solves, and `unsolved` is
+what may be served until it has. `picks_for` scores and explains, `popular_picks` serves those who may not be
+personalised, `evaluate` says how good it all is. `Builder` is the two-pass build for the gate's `learn`.
+
+Counts and models are made under Training, picks under Recommendations. `docs/explanation/ranking.md` tells why.
+"""
+
+from postreel.recommend.contributions import Contributions, Vocabulary, contributions
+from postreel.recommend.counts import Counts, head_of
+from postreel.recommend.evaluate import evaluate
+from postreel.recommend.metrics import METRICS, metrics_of, paired_difference
+from postreel.recommend.model import Builder, Model, model_of, unsolved
+from postreel.recommend.picks import Explanation, explanation, picks_for, popular_picks
+from postreel.recommend.protocols import PROTOCOLS, Interactions, Trial, trials_of
+from postreel.recommend.score import Fit, History, history_of, scores
+from postreel.recommend.settings import RecommendSettings
+
+__all__ = [
+    "METRICS",
+    "PROTOCOLS",
+    "Builder",
+    "Contributions",
+    "Counts",
+    "Explanation",
+    "Fit",
+    "History",
+    "Interactions",
+    "Model",
+    "RecommendSettings",
+    "Trial",
+    "Vocabulary",
+    "contributions",
+    "evaluate",
+    "explanation",
+    "head_of",
+    "history_of",
+    "metrics_of",
+    "model_of",
+    "paired_difference",
+    "picks_for",
+    "popular_picks",
+    "scores",
+    "trials_of",
+    "unsolved",
+]

@@ -1,0 +1,211 @@
+"""Model: everything that scoring needs, frozen; and how it is built from counts.
+
+Built under Training by the gate's `learn`, used under Recommendations. Holds matrices over titles and no rows of
+any member; together with `Counts` and the roster it can lose any member exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from postreel.catalogue import Catalogue
+from postreel.errors import InputError
+from postreel.recommend.content import features_of
+from postreel.recommend.contributions import Contributions, Vocabulary, checked_weights, contributions
+from postreel.recommend.counts import Counts, head_of, title_counts
+from postreel.recommend.popularity import demand_of, lift_of, popular_order
+from postreel.recommend.settings import RecommendSettings
+from postreel.recommend.solve import digest_of, served_matrix
+from postreel.schema import Tastes
+
+_SPARSE = ("matrix", "features")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model over V titles.
+
+    Attributes:
+        name: time of training and start of the solve's hash.
+        trained_at: aware UTC, ISO 8601.
+        is_solved: False between a removal and the next solve: content prior and popular titles only.
+        vocabulary: the titles, in the order of every axis below.
+        matrix: sparse (V, V); row j, column i is what title j adds to title i beyond the content prior.
+        features: sparse (V, facts) with rows of length 1; the content prior is content_weight F F' demand.
+        demand: (V,) what likeness towards each title is multiplied by.
+        lift: (V,) what each score is multiplied by.
+        popular: (V,) int32 title indices, most popular first.
+        settings: as used.
+        member_count: members in the counts.
+        counts_sha256, solve_sha256: of the counts, and of all arrays above.
+    """
+
+    name: str
+    trained_at: str
+    is_solved: bool
+    vocabulary: Vocabulary
+    matrix: Any
+    features: Any
+    demand: NDArray[np.float64]
+    lift: NDArray[np.float64]
+    popular: NDArray[np.int32]
+    settings: RecommendSettings
+    member_count: int
+    counts_sha256: str
+    solve_sha256: str
+
+    def to_parts(self) -> tuple[dict[str, NDArray[Any]], dict[str, bytes]]:
+        """Arrays and texts for a model's directory, without pickle; keys begin with `model_`."""
+        arrays: dict[str, NDArray[Any]] = {
+            "model_demand": self.demand,
+            "model_lift": self.lift,
+            "model_popular": self.popular,
+        }
+        shapes: dict[str, list[int]] = {}
+        for key in _SPARSE:
+            matrix = getattr(self, key)
+            arrays |= {f"model_{key}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+            shapes[key] = list(matrix.shape)
+        facts = {
+            "name": self.name,
+            "trained_at": self.trained_at,
+            "is_solved": self.is_solved,
+            "member_count": self.member_count,
+            "counts_sha256": self.counts_sha256,
+            "solve_sha256": self.solve_sha256,
+            "shapes": shapes,
+        }
+        texts = {
+            "model_facts": json.dumps(facts, sort_keys=True).encode(),
+            "model_settings": self.settings.to_json(),
+            "model_vocabulary": self.vocabulary.to_json(),
+        }
+        return arrays, texts
+
+    @classmethod
+    def from_parts(cls, array: Callable[[str], NDArray[Any]], text: Callable[[str], bytes]) -> Model:
+        """A model as `to_parts` gave it; mapped arrays stay mapped."""
+        facts = json.loads(text("model_facts"))
+        shapes = facts.pop("shapes")
+
+        def matrix(key: str) -> Any:
+            parts = tuple(array(f"model_{key}_{part}") for part in ("data", "indices", "indptr"))
+            return sparse.csr_array(parts, shape=tuple(shapes[key]), copy=False)
+
+        return cls(
+            vocabulary=Vocabulary.from_json(text("model_vocabulary")),
+            settings=RecommendSettings.from_json(text("model_settings")),
+            matrix=matrix("matrix"),
+            features=matrix("features"),
+            demand=array("model_demand"),
+            lift=array("model_lift"),
+            popular=array("model_popular"),
+            **facts,
+        )
+
+
+def model_of(counts: Counts, catalogue: Catalogue, settings: RecommendSettings, now: datetime) -> Model:
+    """The model of these counts: one solve. `now` (aware UTC) names the model and enters no score."""
+    features = features_of(catalogue, counts.vocabulary)
+    matrix = served_matrix(counts, features, demand_of(counts, settings), settings)
+    return _model(counts, catalogue, settings, now, features, matrix, True)
+
+
+def unsolved(counts: Counts, catalogue: Catalogue, settings: RecommendSettings, now: datetime) -> Model:
+    """The model without a solve, at once: content prior, popular titles and trends of these counts.
+
+    Served after members were taken out of the counts and until `model_of` has run, so that nothing of theirs
+    is used meanwhile; and all there is on an empty service.
+    """
+    features = features_of(catalogue, counts.vocabulary)
+    size = len(counts.vocabulary)
+    nothing = sparse.csr_array((size, size), dtype=np.float64)
+    return _model(counts, catalogue, settings, now, features, nothing, False)
+
+
+def _model(
+    counts: Counts,
+    catalogue: Catalogue,
+    settings: RecommendSettings,
+    now: datetime,
+    features: Any,
+    matrix: Any,
+    is_solved: bool,
+) -> Model:
+    demand, lift = demand_of(counts, settings), lift_of(counts, settings)
+    popular = popular_order(counts, catalogue, settings)
+    solve = digest_of(
+        matrix.data, matrix.indices, matrix.indptr, features.data, features.indices, demand, lift, popular
+    )
+    return Model(
+        name=f"{now:%Y%m%dT%H%M%SZ}-{solve[:12]}",
+        trained_at=now.isoformat(),
+        is_solved=is_solved,
+        vocabulary=counts.vocabulary,
+        matrix=matrix,
+        features=features,
+        demand=demand,
+        lift=lift,
+        popular=popular,
+        settings=settings,
+        member_count=counts.member_count,
+        counts_sha256=counts.digest(),
+        solve_sha256=solve,
+    )
+
+
+class Builder:
+    """Builds counts and a model from batches of tastes, in two passes and bounded memory.
+
+    First `see` every batch (which titles reach the floor), then `add` every batch again, then `finish`.
+    A member is never split over two batches.
+    """
+
+    def __init__(self, settings: RecommendSettings, catalogue: Catalogue) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        self.vocabulary = Vocabulary.of(catalogue)
+        self._title_count = np.zeros(len(self.vocabulary), np.int64)
+        self._counts: Counts | None = None
+
+    def see(self, tastes: Tastes) -> None:
+        """First pass: count how many members liked each title.
+
+        Raises:
+            InputError: the second pass has begun, or a weight lies outside [0, 1].
+        """
+        if self._counts is not None:
+            raise InputError("the second pass over the tastes has begun; begin a new build")
+        titles = self.vocabulary.index(tastes.table.column("title_id"))
+        kept = (checked_weights(tastes) > 0) & (titles >= 0)
+        self._title_count += np.bincount(titles[kept], minlength=len(self.vocabulary))
+
+    def see_parts(self, parts: Contributions) -> None:
+        """First pass over contributions that are at hand already, a roster's for one."""
+        self._title_count += title_counts(parts, len(self.vocabulary))
+
+    def add(self, tastes: Tastes) -> Contributions:
+        """Second pass: put a batch into the counts. Returns what each member added, for the roster."""
+        parts = contributions(tastes, self.vocabulary)
+        self.counts.add(parts)
+        return parts
+
+    @property
+    def counts(self) -> Counts:
+        """The counts so far; the first use ends the first pass."""
+        if self._counts is None:
+            head = head_of(self._title_count, self.settings)
+            self._counts = Counts.empty(self.vocabulary, head, self.settings.pair_floor)
+        return self._counts
+
+    def finish(self, now: datetime) -> Model:
+        """Solve."""
+        return model_of(self.counts, self.catalogue, self.settings, now)

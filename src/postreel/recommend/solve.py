@@ -1,0 +1,86 @@
+"""Solve: from counts to the matrix that is served.
+
+Runs under Training. A pure function of counts, likeness and settings. EDLAE and DLAE are one family of closed
+forms (Steck 2020, "Autoencoders that don't overfit towards the Identity", eq. 8; Steck 2019 for EASE): with the
+weighted Gram G, its diagonal D and Lam = ridge I + p / (1 - p) D, P = (G + Lam)^-1 and
+
+    EDLAE  B = I - P diag(1 / diag P)        DLAE  B = I - P Lam, its diagonal then left out
+
+Row j, column i of B is what a member's title j adds to the score of title i.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from postreel.recommend.counts import GRAM_UNIT, Counts
+from postreel.recommend.settings import RecommendSettings
+
+_BLOCK = 512
+
+
+def co_watch_matrix(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
+    """(a, a) B over the counts' active head titles, before the pair floor; zero diagonal."""
+    active = counts.active
+    if len(active) == 0:
+        return np.zeros((0, 0))
+    gram = counts.gram[np.ix_(active, active)] * GRAM_UNIT
+    penalty = settings.ridge + settings.dropout / (1.0 - settings.dropout) * np.diag(gram)
+    gram[np.diag_indices_from(gram)] += penalty
+    factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    inverse = linalg.cho_solve(factor, np.eye(len(active)), overwrite_b=True, check_finite=False)
+    scale = penalty if settings.family == "dlae" else 1.0 / np.diag(inverse)
+    matrix = -inverse * scale
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
+
+
+def served_matrix(
+    counts: Counts, features: Any, demand: NDArray[np.float64], settings: RecommendSettings
+) -> Any:
+    """Sparse float64 (V, V) M; a score is x M + content_weight (x F) F' demand.
+
+    An entry is there only where at least `pair_floor` members watched both titles: nothing that fewer did
+    shows. There M holds B, and takes back the part (1 - alpha) of the content prior that co-watching replaces,
+    with alpha = c / (c + members who watched both).
+    """
+    size = len(counts.vocabulary)
+    active = counts.active
+    titles = counts.head[active].astype(np.int64)
+    matrix = co_watch_matrix(counts, settings)
+    likeness_of = features[titles]
+    rows: list[NDArray[np.int64]] = []
+    columns: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
+    for begin in range(0, len(active), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        pairs = counts.pair_count[np.ix_(active[block], active)]
+        likeness = (likeness_of[block] @ likeness_of.T).toarray()
+        kept = pairs >= settings.pair_floor
+        kept[np.arange(kept.shape[0]), np.arange(begin, begin + kept.shape[0])] = False
+        j, i = np.nonzero(kept)
+        taken = pairs[j, i] / (settings.content_evidence + pairs[j, i])
+        values.append(
+            matrix[block][j, i] - settings.content_weight * taken * likeness[j, i] * demand[titles[i]]
+        )
+        rows.append(titles[block][j])
+        columns.append(titles[i])
+    if not rows:
+        return sparse.csr_array((size, size), dtype=np.float64)
+    where = (np.concatenate(rows), np.concatenate(columns))
+    served = sparse.csr_array((np.concatenate(values), where), shape=(size, size))
+    served.sort_indices()
+    return served
+
+
+def digest_of(*arrays: NDArray[Any]) -> str:
+    """SHA-256 of these arrays' bytes, in hexadecimal."""
+    whole = hashlib.sha256()
+    for array in arrays:
+        whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()
