@@ -80,7 +80,7 @@ ROOMS: dict[str, Room] = {
     "__main__": _acting(),
     "cli": _acting("typer", "rich", "click"),
     "web": _outward("starlette", "granian", "minijinja", "msgspec", "multipart", "python_multipart", "anyio"),
-    "app": _acting("platformdirs"),
+    "app": _acting("platformdirs", "font_source_serif_pro"),
     "demo": _acting("scipy", "pyarrow", "rich"),
     # things that act
     "flows": _acting("pyarrow"),
@@ -132,7 +132,9 @@ FILE_METHODS = _words(
 BUILTINS = _words("open eval exec compile input __import__ breakpoint")
 CLOCKS = _words("now today utcnow")
 CLOCK_NAMES = ("email.utils.localtime", "email.utils.make_msgid")
-SEEDED = _words("Generator default_rng BitGenerator PCG64 PCG64DXSM Philox SFC64 MT19937 SeedSequence")
+SEEDED = _words(
+    "Generator default_rng BitGenerator PCG64 PCG64DXSM Philox SFC64 MT19937 SeedSequence RandomState"
+)
 DRAWS_KEYS = _words("generate generate_private_key generate_parameters generate_key")
 MANGLED = "_Permitted__"
 
@@ -312,7 +314,10 @@ def _impure_call(node: ast.Call, names: _Names, path: str) -> Iterator[Breach]:
         )
     if whole == "email.utils.formatdate" and is_bare:
         yield Breach(path, node.lineno, "clock", "formatdate() looks at the clock; give it the time")
-    if word in {"default_rng", "SeedSequence", "PCG64", "Philox", "SFC64", "MT19937"} and is_bare:
+    if (
+        word in {"default_rng", "SeedSequence", "PCG64", "Philox", "SFC64", "MT19937", "RandomState"}
+        and is_bare
+    ):
         yield Breach(path, node.lineno, "random", f"{word}() without a seed; take an np.random.Generator")
     if word in DRAWS_KEYS and (is_method or whole.startswith("cryptography.")):
         yield Breach(path, node.lineno, "random", f"{word}() draws a key; take it as an argument")

@@ -77,6 +77,7 @@ PLANTED = [
     ("recommend/x.py", "import numpy as np\nx = np.random.default_rng()", "random", 2),
     ("recommend/x.py", "from numpy.random import default_rng\nx = default_rng(None)", "random", 2),
     ("recommend/x.py", "import numpy as np\nx = np.random.rand(3)", "random", 2),
+    ("recommend/x.py", "import numpy as np\nx = np.random.RandomState()", "random", 2),
     ("recommend/x.py", "import numpy as np\nnp.random.seed(1)", "random", 2),
     ("consent/x.py", "def f(kind):\n    return kind.generate()", "random", 2),
     # one door
