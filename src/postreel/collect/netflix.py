@@ -1,8 +1,8 @@
 """Netflix exports: the data request's `ViewingActivity.csv`, and the instant `NetflixViewingHistory.csv`.
 
 Purpose: none yet (`gate.admit` decides under `history`). Used by `import netflix`. Each row becomes a `watched`
-event of the one member who brought the file. Trailers, hooks and what started by itself are no viewings: they are left out
-and counted.
+event of the one member who brought the file. Trailers, hooks and what started by itself are no viewings:
+they are left out and counted.
 """
 
 from __future__ import annotations

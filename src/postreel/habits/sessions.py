@@ -124,13 +124,13 @@ def _of_beats(m: Moments, runtime: Ints, width: int) -> tuple[_Sittings, _Segmen
         arrives, leaves, np.where(is_playing[:-1], step, 0), is_within, sitting, m.kind, cap
     )
 
-    told = np.minimum(is_within, known)
+    told = is_within & known
     limit = np.where(is_playing[:-1], SPEED * step, 0.0) + SLACK_MS
     at_seek = (m.kind == SEEK) & (arrives >= 0) & (leaves >= 0)
-    back = at_seek & (leaves < arrives)
-    ahead = at_seek & (leaves > arrives)
-    back[1:] |= told & (moved < -SLACK_MS)
-    ahead[1:] |= told & (moved > limit)
+    back = (at_seek & (leaves < arrives)).astype(np.int64)
+    ahead = (at_seek & (leaves > arrives)).astype(np.int64)
+    back[1:] += told & (moved < -SLACK_MS)
+    ahead[1:] += told & (moved > limit)
     pauses = m.kind == PAUSE
     pauses[1:] &= ~(is_within & (m.kind[:-1] >= PAUSE))
 
@@ -154,8 +154,8 @@ def _of_beats(m: Moments, runtime: Ints, width: int) -> tuple[_Sittings, _Segmen
         np.full(count, UNKNOWN),
         is_placed,
         np.add.reduceat(pauses.astype(np.int64), first),
-        np.add.reduceat(back.astype(np.int64), first),
-        np.add.reduceat(ahead.astype(np.int64), first),
+        np.add.reduceat(back, first),
+        np.add.reduceat(ahead, first),
         first_known(m.device, first),
         first_known(m.source, first),
     )
