@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw, ImageFont
 
 from postreel.catalogue import Title
-from postreel.compose.palettes import Palette, contrast, palette_of
+from postreel.compose.palettes import Colour, Palette, contrast, palette_of
 from postreel.compose.shapes import Box, Dice, composition_of
 from postreel.errors import InputError
 
@@ -72,7 +72,7 @@ def poster(title: Title, width: int, brush: Brush) -> bytes:
 
     Args:
         title: its facts; any of year, minutes, genres and moods may be missing.
-        width: pixels; 60 to 1200. Below 120 the year and the minutes are left out, being too small to read.
+        width: pixels; 60 to 1200. Below 200 the year and the minutes are left out, being too small to read.
         brush: the typefaces.
 
     Raises:
@@ -81,7 +81,7 @@ def poster(title: Title, width: int, brush: Brush) -> bytes:
     if not 60 <= width <= 1200:
         raise InputError(f"a poster is 60 to 1200 pixels wide, got {width}")
     scale = 3 if width <= 320 else 2
-    full = _drawn(title, width * scale, brush, has_facts=width >= 120)
+    full = _drawn(title, width * scale, brush, has_facts=width >= 200)
     small = full.reduce(scale)
     # Flat colours and their blends: 32 are enough at mail sizes, and make a PNG of few kilobytes.
     flat = small.quantize(32 if width <= 320 else 64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
@@ -102,9 +102,18 @@ class _Setting:
         return round(self.size_px * (1.02 * len(self.lines) + 0.12))
 
 
+def ground_of(title: Title) -> Colour:
+    """The colour behind a title's poster, to stand in its place where pictures are off."""
+    return palette_of(title, _dice(title).number(1 << 16)).ground
+
+
+def _dice(title: Title) -> Dice:
+    return Dice(f"{title.title_id}\n{title.name}\n{title.year}")
+
+
 def _drawn(title: Title, wide: int, brush: Brush, *, has_facts: bool) -> Image.Image:
     tall = wide * 3 // 2
-    dice = Dice(f"{title.title_id}\n{title.name}\n{title.year}")
+    dice = _dice(title)
     colours = palette_of(title, dice.number(1 << 16))
     layout = dice.number(5)
     is_centred = dice.number(3) == 0
