@@ -42,7 +42,8 @@ _FORM = 1
 class Vocabulary:
     """The titles of a model, in the order of their ids.
 
-    A title's index is its place here, as long as the model lives. This is the catalogue's own list, whoever watched what, so it holds nothing of a member's.
+    A title's index is its place here, as long as the model lives. The
+    list is the catalogue's, whoever watched what, so it holds nothing of a member's.
     """
 
     ids: tuple[str, ...]

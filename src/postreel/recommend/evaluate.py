@@ -30,8 +30,8 @@ HALF_LIVES_D = (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0, 1460.0)
 """Half-lives tried for the recently popular titles."""
 SOLVES = ((10.0, 0.33), (30.0, 0.33), (30.0, 0.5), (100.0, 0.5))
 """(ridge, dropout) tried."""
-CONTENTS = ((0.0, 0.0), (0.01, 0.5), (0.03, 1.0), (0.1, 1.0))
-"""(content weight, demand) tried where the catalogue has facts."""
+CONTENTS = ((0.0, 1.0, 90.0), *product((0.03, 0.1), (1.0,), (30.0, 90.0, 365.0)), (0.03, 0.5, 90.0))
+"""(content weight, demand, half-life of what is popular) tried where the catalogue has facts."""
 LIFTS = ((14.0, 0.0), *product((7.0, 14.0, 30.0, 90.0, 365.0), (0.25, 0.5, 1.0, 1.5)))
 """(half-life in days, power) tried where there are times."""
 PRIORS = (1.0, 3.0, 10.0)
@@ -126,6 +126,7 @@ def evaluate(
             "dropout",
             "content_weight",
             "content_demand",
+            "popular_half_life_d",
             "lift_half_life_d",
             "lift_power",
             "lift_prior",
@@ -155,7 +156,9 @@ def tune(
     has_facts = any(m.features.nnz for m in models)
     is_timed = any(len(b.counts.trend_key) for b in benches)
     solves: list[dict[str, float]] = [{"ridge": r, "dropout": d} for r, d in SOLVES]
-    contents: list[dict[str, float]] = [{"content_weight": w, "content_demand": d} for w, d in CONTENTS]
+    contents: list[dict[str, float]] = [
+        {"content_weight": w, "content_demand": d, "popular_half_life_d": h} for w, d, h in CONTENTS
+    ]
     for change in (*solves, *(contents if has_facts else [])):
         tried = replace(best, **change)
         built = _models(benches, catalogue, tried)

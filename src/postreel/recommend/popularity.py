@@ -51,12 +51,17 @@ def lift_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
 
 
 def demand_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
-    """(V,) what likeness towards each title is multiplied by: ((likes + 1) / (members + 1))^content_demand.
+    """(V,) what likeness towards each title is multiplied by: ((recent + 1) / (members + 1))^content_demand.
 
-    1 for every title of an empty service. A title under the floor counts as one that nobody liked.
+    `recent` is the decayed count scaled to the total of all likes. 1 for every title of an empty service; a title
+    under the floor counts as one that nobody liked.
     """
-    likes = np.where(counts.title_count >= settings.title_floor, counts.title_count, 0)
-    return ((likes + 1.0) / (counts.member_count + 1.0)) ** settings.content_demand
+    known = counts.title_count >= settings.title_floor
+    every = np.where(known, counts.title_count, 0).astype(np.float64)
+    recent = np.where(known, recent_counts(counts, settings.popular_half_life_d), 0.0)
+    if recent.sum() > 0:
+        every = recent * (every.sum() / recent.sum())
+    return ((every + 1.0) / (counts.member_count + 1.0)) ** settings.content_demand
 
 
 def popular_order(counts: Counts, catalogue: Catalogue, settings: RecommendSettings) -> NDArray[np.int32]:

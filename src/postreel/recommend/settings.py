@@ -28,11 +28,11 @@ class RecommendSettings:
         head_limit: most titles that the solve takes; the most watched ones.
         content_weight: what one likeness of facts counts beside one unit of the co-watch matrix.
         content_evidence: c of alpha = c / (c + members who watched both): how fast co-watching takes over.
-        content_demand: how far likeness counts for more towards a title that many like, from 0 to 1.
+        content_demand: how far likeness counts for more towards a title that many like lately, from 0 to 1.
         lift_half_life_d: days in which a viewing loses half its say in what is trending.
         lift_power: g, how strongly the trend moves scores; 0 is off, at most 1.5.
         lift_prior: c of (recent + c) / (expected + c), in recent viewings; damps titles with few.
-        popular_half_life_d: days, as above, for the popular titles.
+        popular_half_life_d: days, as above, for what is popular.
     """
 
     family: str = "dlae"
@@ -47,7 +47,7 @@ class RecommendSettings:
     lift_half_life_d: float = 14.0
     lift_power: float = 1.0
     lift_prior: float = 3.0
-    popular_half_life_d: float = 30.0
+    popular_half_life_d: float = 90.0
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
