@@ -257,7 +257,12 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A planned mailing. State: sending, paused, recalled or done."""
+    """A planned mailing.
+
+    Attributes:
+        state: sending, paused, recalled or done.
+        excluded: JSON: how many members were not planned for, by reason.
+    """
 
     campaign: str
     kind: str
@@ -265,6 +270,7 @@ class Campaign:
     state: str
     created_at: datetime
     model: str | None = None
+    excluded: str = "{}"
 
 
 OUTBOX_STATES = (
@@ -329,7 +335,7 @@ class MemberRecords(Protocol):
         """Further names of members; those already there are left."""
         ...
 
-    def by_alias(self, aliases: Sequence[str]) -> dict[str, bytes]:
+    def by_alias(self, some: Sequence[str]) -> dict[str, bytes]:
         """The members with these aliases."""
         ...
 
@@ -345,11 +351,11 @@ class MemberRecords(Protocol):
         """All names that sources have for this member."""
         ...
 
-    def granted_members(self, members: Sequence[bytes], purpose: str | None) -> list[MemberFacts]:
+    def granted_members(self, some: Sequence[bytes], purpose: str | None) -> list[MemberFacts]:
         """Those of these members that have a live grant for the purpose; None: all of them (a basis in law)."""
         ...
 
-    def raise_data_seq(self, members: Sequence[bytes]) -> None:
+    def raise_data_seq(self, some: Sequence[bytes]) -> None:
         """Say that what is known of these members changed."""
         ...
 
@@ -409,7 +415,7 @@ class ConsentRecords(Protocol):
 class CatalogueRecords(Protocol):
     """Titles."""
 
-    def put_titles(self, titles: Sequence[tuple[str, str]]) -> int:
+    def put_titles(self, some: Sequence[tuple[str, str]]) -> int:
         """Insert or replace titles by id, as JSON. Raises the version where anything changed; how many did."""
         ...
 
@@ -445,7 +451,7 @@ class OutboxRecords(Protocol):
         """Take up to `limit` mails that are due: planned, or deferred and waited long enough."""
         ...
 
-    def standing(self, members: Sequence[bytes]) -> dict[bytes, tuple[MemberFacts, bytes | None, bool, str]]:
+    def standing(self, some: Sequence[bytes]) -> dict[bytes, tuple[MemberFacts, bytes | None, bool, str]]:
         """What `post` compares: facts, address key, whether the address is suppressed, live purposes' keys."""
         ...
 
@@ -457,7 +463,7 @@ class OutboxRecords(Protocol):
         """State and sender of each."""
         ...
 
-    def withhold(self, members: Sequence[bytes], kinds: Sequence[str], reason: str, at: datetime) -> int:
+    def withhold(self, some: Sequence[bytes], kinds: Sequence[str], reason: str, at: datetime) -> int:
         """Withhold what waits for these members: planned, claimed and deferred. How many."""
         ...
 
@@ -465,12 +471,12 @@ class OutboxRecords(Protocol):
         """Withhold all that waits in a campaign. How many."""
         ...
 
-    def in_flight(self, members: Sequence[bytes] | None = None) -> list[OutboxRow]:
+    def in_flight(self, some: Sequence[bytes] | None = None) -> list[OutboxRow]:
         """Mails in flight: to these members, or all."""
         ...
 
-    def unclaim(self, at: datetime) -> int:
-        """Give back what dead senders had claimed and not yet put in flight."""
+    def unclaim(self, kind: str, *, is_kind: bool) -> int:
+        """Give back what dead senders of this kind of mail, or of all others, had claimed."""
         ...
 
     def outbox(self, campaign: str | None = None, member: bytes | None = None) -> list[OutboxRow]:

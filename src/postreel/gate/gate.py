@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from postreel.catalogue import Catalogue, Title
 from postreel.consent import Finding, Head, Permitted, checked, public_key_of
-from postreel.errors import InputError
+from postreel.errors import InputError, TransientError
 from postreel.gate import (
     consenting,
     erasing,
@@ -47,6 +47,11 @@ class Gate:
         self._served = ServedModels()
         self._shelf: Catalogue | None = None
         self._repair_heads()
+
+    @property
+    def who(self) -> str:
+        """The person or job on whose behalf this process works."""
+        return self._core.who
 
     # -- events and what is worked out from them
 
@@ -96,15 +101,19 @@ class Gate:
         """The model to score with now; while a removal is not solved, the one without a solve."""
         return learning.served(self._core, self._served, self.catalogue())
 
+    def evaluated(self, protocol: str, windows: Sequence[tuple[float, float]]) -> dict[str, Any]:
+        """The recommender beside popularity, on members who grant `training`: means over many of them."""
+        return learning.evaluated(self._core, self.catalogue(), protocol, windows)
+
     def is_pending(self, member: bytes) -> bool:
         """Whether this member's part still waits to be solved out of the model."""
         return learning.is_pending(self._core, member)
 
     # -- the mail
 
-    def sending(self) -> AbstractContextManager[str]:
+    def sending(self, *, notices: bool = False) -> AbstractContextManager[str]:
         """Be the one process that sends; first put right what a dead one left."""
-        return posting.sending(self._core)
+        return posting.sending(self._core, notices=notices)
 
     def brief(
         self,
@@ -122,12 +131,24 @@ class Gate:
         return posting.post(self._core, mails, sender)
 
     def hand_over(self, posted: Posted) -> Sends:
-        """Give what was put in flight to the transport."""
-        return self._core.transport.send(posted.leaving, deadline_s=posted.deadline_s)
+        """Give what was put in flight to the transport.
+
+        Raises:
+            TransientError: the server could not be reached; the mails went back to wait.
+        """
+        try:
+            return self._core.transport.send(posted.leaving, deadline_s=posted.deadline_s)
+        except TransientError:
+            posting.take_back(self._core, posted)
+            raise
 
     def settle(self, sends: Sends) -> dict[str, int]:
         """Write what became of what was put in flight."""
         return posting.settle(self._core, sends)
+
+    def obstacle(self, member: bytes, kind: type[Mailing]) -> str | None:
+        """What stands against a mail of this kind to this member now; None: nothing."""
+        return posting.obstacle(self._core, member, kind)
 
     def add_campaign(self, campaign: Campaign, members: Ids) -> int:
         """Plan a mail to each of these members, once. How many were planned."""
@@ -201,10 +222,10 @@ class Gate:
         """The member with this address, id or alias."""
         return self._core.find(text)
 
-    def members(self) -> list[MemberFacts]:
-        """All members, as the service knows them."""
+    def members(self, some: Ids | None = None) -> list[MemberFacts]:
+        """These members, or all, as the service knows them."""
         with self._core.records.reading() as tx:
-            return tx.members()
+            return tx.members(None if some is None else [bytes(member) for member in some])
 
     def resolve(self, names: Sequence[str]) -> dict[str, bytes]:
         """The members with these aliases or addresses; a shared address names nobody."""

@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
@@ -29,7 +30,17 @@ from postreel.gate.core import Core
 from postreel.gate.reading import stream_at
 from postreel.ports import Job
 from postreel.purposes import BIT, Training
-from postreel.recommend import Builder, Contributions, Counts, Model, RecommendSettings, model_of, unsolved
+from postreel.recommend import (
+    Builder,
+    Contributions,
+    Counts,
+    Interactions,
+    Model,
+    RecommendSettings,
+    evaluate,
+    model_of,
+    unsolved,
+)
 from postreel.schema import Ids, Tastes, id_array, unique_ids
 
 KEY = "model roster"
@@ -266,3 +277,27 @@ class _Roster:
         return cls(
             {keys[i * 32 : i * 32 + 32].hex(): parts[a:b] for i, (a, b) in enumerate(pairwise(offsets))}
         )
+
+
+def evaluated(
+    core: Core, catalogue: Catalogue, protocol: str, windows: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    """The recommender beside popularity, on members with a live `training` grant: means over many of them.
+
+    Raises:
+        InputError: there is too little history for the protocol.
+    """
+    rows = [batch.unseal(core.seal) for batch in stream_at(core, Tastes, Training, core.standing())]
+    tastes = Tastes.concat(rows)
+    times = tastes.table.column("last_at").cast(pa.int64()).to_numpy() / 1e6
+    data = Interactions.of(
+        tastes.members, tastes.table.column("title_id").to_pylist(), times, tastes.column("weight")
+    )
+    return evaluate(
+        protocol,
+        data,
+        core.clock.monotonic_s,
+        windows=windows,
+        catalogue=catalogue,
+        name="this service's members",
+    )

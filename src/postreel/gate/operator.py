@@ -10,8 +10,8 @@ from postreel.errors import InputError
 from postreel.gate.core import Core
 from postreel.gate.reading import read
 from postreel.ports import OutboxRow
-from postreel.purposes import Purpose
-from postreel.schema import R, id_array
+from postreel.purposes import Purpose, Service
+from postreel.schema import Messages, R, id_array
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Purpose)
@@ -42,6 +42,11 @@ class Operator:
         """The mails to a member, with their reasons."""
         with self.core.records.reading() as tx:
             return tx.outbox(member=member)
+
+    def note(self, member: bytes) -> None:
+        """Write in the access log that this person looked at the member's mail."""
+        position = self.core.standing().position
+        self.core.log(Service, Messages, id_array([member]), position, self.why, self.who)
 
     def shown(self, permitted: Permitted[T, Purpose]) -> T:
         """Plain rows, to be shown to this person."""

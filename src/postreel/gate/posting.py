@@ -38,6 +38,7 @@ from postreel.purposes import (
     Postable,
     Purpose,
     Recommendations,
+    Service,
     mask_of,
 )
 from postreel.schema import Briefs, Ids, Messages, Picks, Sends, id_array, unique_ids
@@ -79,8 +80,11 @@ class Posted:
 
 
 @contextmanager
-def sending(core: Core) -> Generator[str, None, None]:
+def sending(core: Core, *, notices: bool) -> Generator[str, None, None]:
     """Be the one process that sends, for the length of a with block; first put right what a dead one left.
+
+    Args:
+        notices: send notices about accounts, beside whoever sends campaigns.
 
     Yields:
         The sender's name, written on the rows that it claims.
@@ -88,18 +92,18 @@ def sending(core: Core) -> Generator[str, None, None]:
     Raises:
         TransientError: another process is sending.
     """
-    with core.locks.held("sender"):
-        _recover(core)
+    with core.locks.held("notices" if notices else "sender"):
+        _recover(core, notices=notices)
         yield secrets.token_hex(8)
 
 
-def _recover(core: Core) -> None:
+def _recover(core: Core, *, notices: bool) -> None:
     """Mails that were in flight when a sender died: handed over, not handed over, or nobody can know.
 
     Whoever holds the lock knows that the former sender is dead, so none of its mails can begin any more.
     """
     with core.records.reading() as tx:
-        flying = tx.in_flight()
+        flying = [row for row in tx.in_flight() if (row.kind == Service.key) == notices]
     handed = core.transport.delivered([row.message_id or "" for row in flying])
     moved: list[Moved] = []
     for row in flying:
@@ -112,7 +116,7 @@ def _recover(core: Core) -> None:
             moved.append(Moved(row.send_id, "planned"))
     with core.records.writing() as tx:
         tx.move(moved, core.now())
-        tx.unclaim(core.now())
+        tx.unclaim(Service.key, is_kind=notices)
 
 
 def brief(
@@ -160,6 +164,20 @@ def brief(
     warrant = Warrant(kind, standing.position, members, used)
     permitted = Permitted[Briefs, Mailing](core.seal, table, warrant)
     return Briefing(permitted, dict(Counter(str(row.reason) for row in reasons)))
+
+
+def obstacle(core: Core, member: bytes, kind: type[Mailing]) -> str | None:
+    """What stands against a mail of this kind to this member now; None: nothing."""
+    with core.records.reading() as tx:
+        known = tx.standing([member])
+    if member not in known:
+        return "the member is gone"
+    who, _, is_suppressed, live = known[member]
+    if kind.key not in live.split():
+        return "a child is never written to" if who.is_child else f"no live {kind.key}"
+    if is_suppressed:
+        return "the address is suppressed"
+    return _unwritable(who, kind) or None
 
 
 def _personal(core: Core, picks: Permitted[Picks, Recommendations]) -> dict[bytes, Any]:
@@ -268,6 +286,9 @@ def _verdict(
     if who.address is None or address_key is None:
         return "withheld", "no address"
     is_moved = address_key != core.address_key(row["address"])
+    if not issubclass(purpose, Mailing):
+        # A notice rests on no grant and shows no title; it must only reach the right mailbox.
+        return ("withheld", "the address changed") if is_moved else ("in flight", None)
     is_lost = row["used"] & ~now
     if is_moved or is_lost or who.data_seq != row["data_seq"] or version != row["catalogue_version"]:
         return "planned", None
@@ -304,6 +325,14 @@ def settle(core: Core, sends: Sends) -> dict[str, int]:
                     _suppress(core, tx, held.member, now)
         tx.move(moved, now)
     return dict(Counter(m.state for m in moved))
+
+
+def take_back(core: Core, posted: Posted) -> None:
+    """Put mails that nobody took back where they waited."""
+    rows = posted.leaving.unseal(core.seal)
+    moved = [Moved(send_id, "planned") for send_id in rows.table.column("send_id").to_pylist()]
+    with core.records.writing() as tx:
+        tx.move(moved, core.now())
 
 
 def _settled(row: dict[str, Any], attempts: int, now: Any) -> Moved:

@@ -25,6 +25,7 @@ from postreel.schema import (
     STORED,
     Contacts,
     Ids,
+    Mask,
     Plays,
     R,
     Rows,
@@ -43,11 +44,13 @@ class Admitted:
 
     Attributes:
         plays: the events that a live grant covers.
-        withheld: how many were refused for want of a grant, by purpose.
+        is_covered: (n,) which of those offered they are.
+        missing: the purpose that the others had no grant for.
     """
 
     plays: Permitted[Plays, History]
-    withheld: dict[str, int]
+    is_covered: Mask
+    missing: str = History.key
 
 
 def admit(core: Core, plays: Plays, *, is_own: bool) -> Admitted:
@@ -67,8 +70,7 @@ def admit(core: Core, plays: Plays, *, is_own: bool) -> Admitted:
     can_tie = standing.since_us(Devices, kept.members) <= happened[is_covered]
     kept = _without_devices(kept, ~can_tie)
     permitted = core.permit(kept, History, standing, standing.members(History))
-    refused = int(np.count_nonzero(~is_covered))
-    return Admitted(cast("Permitted[Plays, History]", permitted), {History.key: refused} if refused else {})
+    return Admitted(cast("Permitted[Plays, History]", permitted), is_covered)
 
 
 def admitted_again(core: Core, plays: Plays) -> Plays:

@@ -29,6 +29,7 @@ class OutboxFacet(MemberFacet):
                 "state": campaign.state,
                 "created_at": us(campaign.created_at),
                 "model": campaign.model,
+                "excluded": campaign.excluded,
             },
         )
 
@@ -37,7 +38,7 @@ class OutboxFacet(MemberFacet):
 
     def campaigns(self) -> list[Campaign]:
         return [
-            Campaign(row.id, row.kind, row.name, row.state, time(row.created_at), row.model)
+            Campaign(row.id, row.kind, row.name, row.state, time(row.created_at), row.model, row.excluded)
             for row in self._run(select(campaigns).order_by(campaigns.c.created_at, campaigns.c.id))
         ]
 
@@ -151,8 +152,9 @@ class OutboxFacet(MemberFacet):
             return [_row(row) for row in self._run(query)]
         return [_row(row) for part in cut(some) for row in self._run(query.where(outbox.c.member.in_(part)))]
 
-    def unclaim(self, at: datetime) -> int:
-        claimed = update(outbox).where(outbox.c.state == "claimed")
+    def unclaim(self, kind: str, *, is_kind: bool) -> int:
+        mine = outbox.c.kind == kind if is_kind else outbox.c.kind != kind
+        claimed = update(outbox).where(outbox.c.state == "claimed", mine)
         return int(self._run(claimed.values(state="planned", sender=None)).rowcount)
 
     def outbox(self, campaign: str | None = None, member: bytes | None = None) -> list[OutboxRow]:

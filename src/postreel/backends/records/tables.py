@@ -124,6 +124,7 @@ campaigns = Table(
     _c(MAILED, "state", Text),
     _c(MAILED, "created_at", BigInteger),
     _c(MAILED, "model", Text, null=True),
+    _c(MAILED, "excluded", Text),
 )
 
 outbox = Table(

@@ -1,0 +1,153 @@
+"""`train`, `recommend`, `habits`, `evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from postreel.catalogue import Catalogue
+from postreel.cli.habits_view import print_habits
+from postreel.cli.shared import plain_table, shell_of
+from postreel.errors import InputError
+from postreel.flows.choose import K, personal_picks, popular
+from postreel.flows.judge import judged
+from postreel.flows.refresh import refresh_habits
+from postreel.habits import habits_of
+from postreel.purposes import History, Recommendations
+from postreel.recommend import RecommendSettings
+from postreel.schema import Plays, Sessions, Tastes, id_array
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("train")(train)
+    app.command("recommend")(recommend)
+    app.command("habits")(habits)
+    app.command("evaluate")(evaluate)
+
+
+def train(context: typer.Context) -> None:
+    """Train the model on the histories of all members who grant it."""
+    shell = shell_of(context)
+    app = shell.app
+    began_s = app.clock.monotonic_s()
+    with shell.progress("working out habits", None) as step:
+        refresh_habits(app.gate, step)
+    shell.err.print("solving …", style="dim")
+    learned = app.gate.learn(RecommendSettings())
+    seconds = app.clock.monotonic_s() - began_s
+    facts = {
+        "model": learned.model.name,
+        "trained_at": learned.model.trained_at,
+        "ledger_position": learned.ledger_position,
+        "members": learned.members,
+        "titles": len(learned.model.vocabulary),
+        "seconds": round(seconds, 3),
+    }
+    words = f"Trained on {learned.members:,} members and {facts['titles']:,} titles in {seconds:.1f} s.\n"
+    shell.answer(facts, words + "Next: postreel recommend MEMBER, or postreel campaign send picks")
+
+
+def recommend(
+    context: typer.Context,
+    member: str = typer.Argument(help="An address or an id."),
+    k: int = typer.Option(K, "-k", min=1, max=100, help="How many titles."),
+) -> None:
+    """What a member would be recommended now, and why."""
+    shell = shell_of(context)
+    gate, now = shell.app.gate, shell.app.clock.now()
+    who = gate.find(member)
+    operator = gate.as_operator(shell.app.gate.who, "postreel recommend")
+    ids = id_array([who.member])
+    # Looked at by a person: written where the member sees it.
+    operator.read(Tastes, who.member, Recommendations)
+    rows = operator.shown(personal_picks(gate, ids, [who], now, k)).table.to_pylist()
+    own = rows[0] if rows else popular(gate, now, k).table.to_pylist()[0]
+    facts = {
+        "member": who.member.hex(),
+        "model": gate.model().name if rows else "popular",
+        "titles": [_pick(pick, gate.catalogue()) for pick in own["picks"]],
+    }
+    table = plain_table("title", "score", "because", numbers=("score",))
+    for pick in facts["titles"]:
+        reasons = ", ".join(f"{r['name']} ({r['evidence']}, {r['share']:.0%})" for r in pick["reasons"])
+        table.add_row(pick["name"], f"{pick['score']:.3f}", reasons or " ".join(pick["also"]))
+    if not rows:
+        shell.say("No live grant of recommendations, or no history yet: what is popular.")
+    shell.answer(facts, table)
+
+
+def _pick(pick: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    def name(title_id: str) -> str:
+        title = catalogue.get(title_id)
+        return title_id if title is None else title.name
+
+    return {
+        "title_id": pick["title_id"],
+        "name": name(pick["title_id"]),
+        "score": pick["score"],
+        "reasons": [
+            {
+                "title_id": reason["title_id"],
+                "name": name(reason["title_id"]),
+                "share": reason["share"],
+                "evidence": reason["evidence"],
+            }
+            for reason in pick["reasons"]
+        ],
+        "also": pick["also"],
+    }
+
+
+def habits(context: typer.Context, member: str = typer.Argument(help="An address or an id.")) -> None:
+    """What a member's viewing says, in words and plots."""
+    shell = shell_of(context)
+    gate = shell.app.gate
+    refresh_habits(gate)
+    who = gate.find(member)
+    operator = gate.as_operator(gate.who, "postreel habits")
+    plays, sessions, tastes = (
+        operator.shown(operator.read(table, who.member, History)) for table in (Plays, Sessions, Tastes)
+    )
+    found = habits_of(plays, sessions, tastes, gate.catalogue(), who.timezone)
+    facts = {"member": who.member.hex(), **found.facts()}
+    if shell.is_json:
+        shell.answer(facts)
+    else:
+        print_habits(shell.out, found, f"member {who.member.hex()[:8]}")
+
+
+def evaluate(
+    context: typer.Context,
+    protocol: str = typer.Option("rolling", help="rolling, liang or per-member."),
+    data: Path | None = typer.Option(None, help="A MovieLens folder or a CSV; else this home's own members."),
+    window: list[str] = typer.Option([], help="FROM:UNTIL in Unix seconds; may be given more than once."),
+) -> None:
+    """Measure the recommender beside popularity, on data that it has not seen."""
+    shell = shell_of(context)
+    windows = [_window(text) for text in window]
+    gate = None if data is not None else shell.app.gate
+    with shell.progress("evaluating", None):
+        result = judged(gate, protocol, data, windows)
+    table = plain_table("model", "recall@20", "recall@50", "ndcg@20", "ndcg@100", "seconds", numbers=COLUMNS)
+    for row in result["rows"]:
+        table.add_row(row["model"], *(f"{row[name]:.4f}" for name in COLUMNS[:-1]), f"{row['seconds']:.1f}")
+    shell.answer(result, table)
+    if "said" in result:
+        shell.say(str(result["said"]))
+
+
+COLUMNS = ("recall@20", "recall@50", "ndcg@20", "ndcg@100", "seconds")
+
+
+def _window(text: str) -> tuple[float, float]:
+    start, _, end = text.partition(":")
+    try:
+        found = float(start), float(end)
+    except ValueError:
+        raise InputError(f"a window is FROM:UNTIL in Unix seconds, not {text!r}") from None
+    if found[0] >= found[1]:
+        raise InputError(f"the window {text} ends before it begins")
+    return found

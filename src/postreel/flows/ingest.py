@@ -1,0 +1,284 @@
+"""Events come in: from the HTTP intake, and from files of every source. Admitted before they are stored."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from postreel.catalogue import Title
+from postreel.collect import (
+    Parsed,
+    Refused,
+    movielens_titles,
+    parse_catalogue,
+    parse_events,
+    parse_members,
+    plays_of,
+    read_events,
+    read_movielens,
+    read_netflix,
+    read_viewings,
+)
+from postreel.errors import InputError
+from postreel.gate import Gate
+from postreel.members import MemberRow, normal_address
+from postreel.ports import Change
+from postreel.schema import Mask, Plays, ids_of
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOST = "no such member; register them first"
+
+
+@dataclass
+class Taken:
+    """What became of what a source told.
+
+    Attributes:
+        read, kept, refused: rows of the source; kept counts those that were new.
+        withheld: rows that no live grant covered, by the purpose that was missing.
+        known: rows that were stored already.
+        left_out: rows that are no viewing, by reason.
+        members, titles: how many the source named.
+        refusals: each refused row with its place and reason.
+    """
+
+    source: str
+    read: int = 0
+    kept: int = 0
+    known: int = 0
+    withheld: Counter[str] = field(default_factory=Counter[str])
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    names: set[str] = field(default_factory=set[str])
+    title_ids: set[str] = field(default_factory=set[str])
+    refusals: list[Refused] = field(default_factory=list[Refused])
+    refused_file: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """As `import … --json` prints it."""
+        return {
+            "source": self.source,
+            "read": self.read,
+            "kept": self.kept,
+            "refused": len(self.refusals),
+            "withheld": dict(self.withheld),
+            "known": self.known,
+            "left_out": dict(self.left_out),
+            "members": len(self.names),
+            "titles": len(self.title_ids),
+            "refused_file": self.refused_file,
+        }
+
+
+def accept_events(gate: Gate, body: bytes, arrived: datetime) -> Taken:
+    """One batch from the HTTP intake: on disk when this returns. What is stored already is found out later.
+
+    Raises:
+        InputError: the body is no batch of events.
+        ConsentError: grants could not be looked up; nothing was stored.
+        TransientError: the disk refused; nothing was stored.
+    """
+    taken = Taken("events")
+    _take(gate, parse_events(body, arrived), taken, is_own=False, is_new_only=False)
+    return taken
+
+
+def import_events(gate: Gate, path: Path, arrived: datetime, grants: Sequence[str] = ()) -> Taken:
+    """A file of events, one a line."""
+    return _imported(gate, "events", lambda: read_events(_lines(path), arrived), grants, adds=bool(grants))
+
+
+def import_movielens(gate: Gate, path: Path, arrived: datetime, grants: Sequence[str] = ()) -> Taken:
+    """A folder with `ratings.csv` and `movies.csv`.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    ratings, movies = (_file(path / name) for name in ("ratings.csv", "movies.csv"))
+    titles, _ = movielens_titles(text_lines(movies))
+    gate.put_titles(titles)
+
+    def parsed() -> Iterator[Parsed]:
+        return read_movielens(text_lines(ratings), text_lines(movies), arrived)
+
+    return _imported(gate, "movielens", parsed, grants, adds=True)
+
+
+def import_viewings(gate: Gate, path: Path, arrived: datetime, grants: Sequence[str] = ()) -> Taken:
+    """A CSV of `member,title,time,weight`."""
+    file = _file(path)
+    return _imported(gate, "csv", lambda: read_viewings(text_lines(file), arrived), grants, adds=True)
+
+
+def import_netflix(
+    gate: Gate,
+    path: Path,
+    arrived: datetime,
+    address: str,
+    *,
+    profile: str | None = None,
+    dates: str | None = None,
+    grants: Sequence[str] = (),
+) -> Taken:
+    """A member's own Netflix export, of either kind. Their grant of now covers it."""
+    file = _file(path)
+
+    def parsed() -> Iterator[Parsed]:
+        return read_netflix(text_lines(file), normal_address(address), arrived, profile=profile, dates=dates)
+
+    return _imported(gate, "netflix", parsed, grants, adds=bool(grants), is_own=True)
+
+
+def import_catalogue(gate: Gate, path: Path) -> Taken:
+    """A CSV or NDJSON of titles."""
+    parsed = parse_catalogue(text_lines(_file(path)))
+    taken = Taken("catalogue", read=len(parsed.titles) + len(parsed.refused), refusals=list(parsed.refused))
+    taken.kept = gate.put_titles(parsed.titles)
+    taken.title_ids = {title.title_id for title in parsed.titles}
+    return taken
+
+
+def import_members(gate: Gate, path: Path, at: datetime, simulated: Sequence[str] = ()) -> Taken:
+    """A CSV or NDJSON of members, each grant with its evidence; one without evidence stays unknown."""
+    parsed = parse_members(text_lines(_file(path)))
+    rows = parsed.rows
+    taken = Taken("members", read=len(rows) + len(parsed.refused), refusals=list(parsed.refused))
+    registered = gate.register(rows)
+    taken.refusals += [Refused(place + 1, why, "") for place, why in registered.refused]
+    taken.kept = sum(found is not None for found in registered.ids)
+    taken.names = {row.alias or row.address for row in rows}
+    gate.import_grants(rows, registered, f"import of {path.name}")
+    if simulated:
+        simulate_grants(gate, [m for m in registered.ids if m is not None], simulated, at)
+    return taken
+
+
+def simulate_grants(gate: Gate, members: Sequence[bytes], purposes: Sequence[str], at: datetime) -> int:
+    """Simulated grants of these purposes, in a sandbox."""
+    return gate.simulate(
+        [
+            Change(m, purpose, "granted", "simulation", "simulated", at)
+            for m in members
+            for purpose in purposes
+        ]
+    )
+
+
+def write_refused(taken: Taken, folder: Path, at: datetime) -> None:
+    """Write the refused rows where they can be read; readable for the owner alone, since they may be personal."""
+    if not taken.refusals:
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{taken.source}-{at:%Y%m%dT%H%M%S%f}.ndjson"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        for row in taken.refusals:
+            line = {"line": row.line, "reason": row.reason, "text": row.text}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    taken.refused_file = str(path)
+
+
+def _imported(
+    gate: Gate,
+    source: str,
+    parsed: Any,
+    grants: Sequence[str],
+    *,
+    adds: bool,
+    is_own: bool = False,
+) -> Taken:
+    taken = Taken(source)
+    if adds:
+        _add_members(gate, parsed(), grants)
+    for part in parsed():
+        gate.put_titles(_new_titles(gate, part.titles))
+        _take(gate, part, taken, is_own=is_own, is_new_only=True)
+    gate.compact()
+    return taken
+
+
+def _new_titles(gate: Gate, titles: Sequence[Title]) -> list[Title]:
+    # What the service says of a title goes before what an export says.
+    known = gate.catalogue()
+    return [title for title in titles if title.title_id not in known]
+
+
+def _add_members(gate: Gate, parts: Iterable[Parsed], grants: Sequence[str]) -> None:
+    """Register whom the source names, and simulate their grants from before the first event of it."""
+    names: set[str] = set()
+    first: datetime | None = None
+    for part in parts:
+        names |= set(part.who.unique().to_pylist())
+        if len(part):
+            earliest = EPOCH + timedelta(
+                microseconds=int(part.plays.column("at").cast(pa.int64()).to_numpy().min())
+            )
+            first = earliest if first is None else min(first, earliest)
+    rows = [MemberRow(address=name) for name in sorted(names) if "@" in name]
+    registered = gate.register(rows)
+    if grants and first is not None:
+        members = [member for member in registered.ids if member is not None]
+        simulate_grants(gate, members, grants, first - timedelta(seconds=1))
+
+
+def _take(gate: Gate, parsed: Parsed, taken: Taken, *, is_own: bool, is_new_only: bool) -> None:
+    names: list[str] = parsed.who.unique().to_pylist()
+    taken.names |= set(names)
+    taken.title_ids |= {title for title in parsed.plays.column("title_id").unique().to_pylist() if title}
+    plays, strangers = plays_of(parsed, gate.resolve(names))
+    is_row = _is_row(parsed, taken.source)
+    taken.read += int(np.count_nonzero(is_row)) + len(parsed.refused) + sum(parsed.left_out.values())
+    taken.left_out.update(parsed.left_out)
+    taken.refusals += parsed.refused
+    taken.refusals += [Refused(int(place) + 1, LOST, "") for place in strangers if is_row[place]]
+    is_row = np.delete(is_row, strangers)
+    if is_new_only:
+        is_new = _is_new(gate, plays)
+        taken.known += int(np.count_nonzero(is_row & ~is_new))
+        plays, is_row = plays.where(is_new), is_row[is_new]
+    admitted = gate.admit(plays, is_own=is_own)
+    is_in = admitted.is_covered
+    taken.kept += int(np.count_nonzero(is_row & is_in))
+    refused = int(np.count_nonzero(is_row & ~is_in))
+    if refused:
+        taken.withheld[admitted.missing] += refused
+    gate.store(admitted)
+
+
+def _is_row(parsed: Parsed, source: str) -> Mask:
+    """Which events stand for a row of the source: MovieLens tells a liked title twice, as rated and as watched."""
+    if source != "movielens":
+        return np.ones(len(parsed), np.bool_)
+    return np.asarray(parsed.plays.column("kind").to_numpy() == "rating", np.bool_)
+
+
+def _is_new(gate: Gate, plays: Plays) -> Mask:
+    ids = ids_of(plays.table.column("event_id"))
+    _, first = np.unique(ids, return_index=True)
+    is_first: NDArray[np.bool_] = np.zeros(len(ids), np.bool_)
+    is_first[first] = True
+    return is_first & ~np.array(gate.known_events(ids), np.bool_)
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    return path
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _file(path).open("rb") as file:
+        yield from file
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from file

@@ -1,0 +1,1 @@
+"""Pages for members, the HTTP API, tracking endpoints, the console."""
