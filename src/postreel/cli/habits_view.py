@@ -63,7 +63,8 @@ def _in_words(h: Habits) -> list[str]:
     if h.completion is not None:
         done, left, again = (h.titles[k] for k in ("completed", "abandoned", "rewatched"))
         lines.append(
-            f"A title is seen to {h.completion:.0%} on average: {done} to the end, {left} abandoned, {again} seen again."
+            f"A title is seen to {h.completion:.0%} on average: "
+            f"{done} to the end, {left} abandoned, {again} seen again."
         )
     if h.rhythm["longest_binge"]:
         lines.append(f"The longest binge was {h.rhythm['longest_binge']} episodes.")
@@ -75,7 +76,8 @@ def _in_words(h: Habits) -> list[str]:
 def _since(h: Habits) -> str:
     if not h.rhythm["first"]:
         return ""
-    return f", {h.rhythm['sittings_per_week']:.1f} sittings a week from {h.rhythm['first'][:10]} to {h.rhythm['last'][:10]}"
+    first, last = h.rhythm["first"][:10], h.rhythm["last"][:10]
+    return f", {h.rhythm['sittings_per_week']:.1f} sittings a week from {first} to {last}"
 
 
 def _genres(console: Console, h: Habits) -> None:

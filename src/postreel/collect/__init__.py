@@ -9,7 +9,7 @@ from postreel.collect.catalogue_file import ParsedTitles, TitleLine, parse_catal
 from postreel.collect.events import Event, format_events, parse_events, read_events
 from postreel.collect.members_file import ParsedMembers, parse_members
 from postreel.collect.movielens import movielens_titles, read_movielens
-from postreel.collect.netflix import parse_netflix
+from postreel.collect.netflix import parse_netflix, read_netflix
 from postreel.collect.parsed import Parsed, Refused, plays_of
 from postreel.collect.viewings import read_viewings
 
@@ -30,5 +30,6 @@ __all__ = [
     "plays_of",
     "read_events",
     "read_movielens",
+    "read_netflix",
     "read_viewings",
 ]
