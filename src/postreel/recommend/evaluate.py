@@ -23,7 +23,7 @@ from postreel.recommend.metrics import DEPTH, METRICS, metrics_of, paired_differ
 from postreel.recommend.model import Model, model_of
 from postreel.recommend.popularity import lift_of, recent_counts
 from postreel.recommend.protocols import SEEDS, Interactions, Trial, trials_of
-from postreel.recommend.score import scores
+from postreel.recommend.score import place_within, scores
 from postreel.recommend.settings import RecommendSettings
 
 HALF_LIVES_D = (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0, 1460.0)
@@ -32,7 +32,7 @@ SOLVES = ((10.0, 0.33), (30.0, 0.33), (30.0, 0.5), (100.0, 0.5))
 """(ridge, dropout) tried."""
 CONTENTS = ((0.0, 1.0, 90.0), *product((0.03, 0.1), (1.0,), (30.0, 90.0, 365.0)), (0.03, 0.5, 90.0))
 """(content weight, demand, half-life of what is popular) tried where the catalogue has facts."""
-LIFTS = ((14.0, 0.0), *product((7.0, 14.0, 30.0, 90.0, 365.0), (0.25, 0.5, 1.0, 1.5)))
+LIFTS = tuple(product((7.0, 14.0, 30.0, 90.0, 365.0), (0.25, 0.5, 1.0, 1.5)))
 """(half-life in days, power) tried where there are times."""
 PRIORS = (1.0, 3.0, 10.0)
 """Lift priors tried with the best of LIFTS."""
@@ -150,8 +150,10 @@ def tune(
 
     One group of settings after the other: solve, content, lift, its prior. The first tried wins a tie.
     """
-    best = base
-    models = _models(benches, catalogue, base)
+    # Trend off at first: likeness towards what is popular and lift answer the same question, and the one that
+    # is tuned first would hide the other.
+    best = replace(base, lift_power=0.0)
+    models = _models(benches, catalogue, best)
     reached = _quality(benches, models, goal)
     has_facts = any(m.features.nnz for m in models)
     is_timed = any(len(b.counts.trend_key) for b in benches)
@@ -167,7 +169,8 @@ def tune(
             best, reached, models = tried, found, built
     lifts: list[dict[str, float]] = [{"lift_half_life_d": h, "lift_power": g} for h, g in LIFTS]
     priors: list[dict[str, float]] = [{"lift_prior": c} for c in PRIORS]
-    for change in (*lifts, *priors) if is_timed else ():
+    own: dict[str, float] = {"lift_half_life_d": base.lift_half_life_d, "lift_power": base.lift_power}
+    for change in (own, *lifts, *priors) if is_timed else ():
         tried = replace(best, **change)
         lifted = [replace(m, lift=lift_of(b.counts, tried)) for b, m in zip(benches, models, strict=True)]
         found = _quality(benches, lifted, goal)
@@ -237,8 +240,15 @@ def _measured(bench: Bench, keys: Iterator[NDArray[np.float64]]) -> NDArray[np.f
 def _top(key: NDArray[np.float64], depth: int) -> NDArray[np.int64]:
     """(m, depth) the highest keys' places, best first, ties by place; -1 past the end of what may be shown."""
     depth = min(depth, key.shape[1])
-    ranked = np.argsort(-key, axis=1, kind="stable")[:, :depth]
-    return np.where(np.isneginf(np.take_along_axis(key, ranked, axis=1)), -1, ranked)
+    threshold = np.partition(key, key.shape[1] - depth, axis=1)[:, key.shape[1] - depth]
+    rows, places = np.nonzero((key >= threshold[:, None]) & ~np.isneginf(key))
+    order = np.lexsort((places, -key[rows, places], rows))
+    rows, places = rows[order], places[order]
+    at = place_within(rows)
+    kept = at < depth
+    ranked = np.full((len(key), depth), -1, np.int64)
+    ranked[rows[kept], at[kept]] = places[kept]
+    return ranked
 
 
 def _served(bench: Bench, catalogue: Catalogue, settings: RecommendSettings) -> Iterator[NDArray[np.float64]]:

@@ -1,0 +1,160 @@
+"""Protocols, metrics and intervals against hand-worked cases; and the whole on real data where it is at hand."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from postreel.errors import InputError
+from postreel.recommend import METRICS, Interactions, evaluate, metrics_of, paired_difference, trials_of
+
+SMALL = Path(__file__).resolve().parents[4] / "shared" / "data" / "ml-latest-small" / "ratings.csv"
+
+
+def a_timer() -> float:
+    return float(next(_TICKS))
+
+
+_TICKS = itertools.count()
+
+
+def interactions_of(*rows: tuple[int, str, float]) -> Interactions:
+    members, titles, times = zip(*rows, strict=True)
+    return Interactions.of(np.array(members), titles, np.array(times, float), np.ones(len(rows)))
+
+
+def test_metrics_of_a_hand_worked_list() -> None:
+    ranked = np.array([[4, 1, 0, -1]])
+    is_target = np.array([[True, False, False, True, True]])
+    recall, _, ndcg, _ = metrics_of(ranked, is_target)[0]
+    ideal = 1 + 1 / math.log2(3) + 1 / math.log2(4)
+    assert recall == pytest.approx(2 / 3)  # titles 4 and 0 of 0, 3, 4
+    assert ndcg == pytest.approx((1 + 1 / math.log2(4)) / ideal)
+
+
+def test_recall_divides_by_k_where_there_are_more_targets() -> None:
+    ranked = np.arange(100)[None, :]
+    is_target = np.ones((1, 200), bool)
+    assert metrics_of(ranked, is_target)[0].tolist() == pytest.approx([1.0] * 4)
+
+
+def test_the_interval_of_independent_tests_is_the_usual_one() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = rng.normal(0.3, 0.1, 400), rng.normal(0.2, 0.1, 400)
+    gap = ours - theirs
+    found = paired_difference(ours, theirs, np.arange(400))
+    half = 1.96 * gap.std() / 20
+    assert found["mean"] == pytest.approx(gap.mean())
+    assert found["high"] - found["mean"] == pytest.approx(half)
+    same = paired_difference(np.repeat(ours, 2), np.repeat(theirs, 2), np.repeat(np.arange(400), 2))
+    assert same["low"] == pytest.approx(found["low"])  # the same members twice is no new evidence
+
+
+def test_a_window_tests_members_with_five_earlier_positives_on_titles_known_before() -> None:
+    rows = [(1, t, i) for i, t in enumerate("abcde")] + [(2, t, i) for i, t in enumerate("abcdf")]
+    rows += [(3, "g", 1.0), (3, "a", 2.0)]
+    later = [(1, "f", 100.0), (1, "new", 101.0), (1, "g", 200.0), (2, "e", 199.0), (3, "b", 150.0)]
+    data = interactions_of(*rows, *later)
+    (trial,), _ = trials_of("rolling", data, [(100.0, 200.0)])
+    found = {(int(data.members[r]), data.title_ids[data.titles[r]]) for r in trial.targets}
+    assert found == {(0, "f"), (1, "e")}  # `new` was unknown, g lies outside, member 3 had two
+    assert len(trial.train) == len(rows)
+    assert set(data.members[trial.known].tolist()) == {0, 1}
+
+
+def test_windows_by_default_follow_each_other_and_tuning_ends_before_them() -> None:
+    rng = np.random.default_rng(1)
+    rows = [(m, f"t{rng.integers(60)}", float(t)) for t, m in enumerate(rng.integers(0, 12, 2000))]
+    data = interactions_of(*rows)
+    tests, tuning = trials_of("rolling", data)
+    assert [len(tests), len(tuning)] == [3, 3]
+    first = min(data.times[t.targets].min() for t in tests)
+    assert max(data.times[t.targets].max() for t in tuning) < first
+    for trial in (*tests, *tuning):
+        assert data.times[trial.train].max() < data.times[trial.targets].min()
+
+
+def test_per_member_holds_back_the_last_fifth_of_members_with_ten() -> None:
+    rows = [(m, f"t{(m + i) % 12}", float(i)) for m in range(12) for i in range(11)] + [(99, "t0", 1.0)]
+    data = interactions_of(*rows)
+    (test,), (tuning,) = trials_of("per-member", data)
+    assert len(test.tested) == 12
+    assert sorted(set(data.times[test.targets].tolist())) == [8.0, 9.0, 10.0]  # int(0.8 * 11) = 8 are known
+    assert sorted(set(data.times[tuning.targets].tolist())) == [6.0, 7.0]
+    assert 12 not in data.members[test.train]  # the thirteenth has one positive
+
+
+def test_liang_holds_out_whole_members_and_a_fifth_of_theirs() -> None:
+    rng = np.random.default_rng(2)
+    rows = [(m, f"t{t:02d}", 0.0) for m in range(60) for t in rng.choice(30, 10, replace=False)]
+    data = interactions_of(*rows)
+    tests, tuning = trials_of("liang", data, seeds=(1, 2))
+    assert len(tests) == 2
+    for trial in (*tests, *tuning):
+        assert not set(data.members[trial.train].tolist()) & set(trial.tested.tolist())
+        assert not set(trial.known.tolist()) & set(trial.targets.tolist())
+    assert set(np.bincount(data.members[tests[0].targets])[tests[0].tested].tolist()) == {2}
+    permuted = np.random.RandomState(1).permutation(60)
+    assert tests[0].tested.tolist() == sorted(permuted[:12].tolist())
+
+
+def test_what_cannot_be_evaluated_is_refused() -> None:
+    data = interactions_of((1, "a", 0.0))
+    with pytest.raises(InputError, match="no protocol"):
+        trials_of("random", data)
+    with pytest.raises(InputError, match="nobody"):
+        trials_of("rolling", data, [(1.0, 2.0)])
+    with pytest.raises(InputError, match="ends before"):
+        trials_of("rolling", data, [(2.0, 1.0)])
+    untimed = Interactions.of(np.array([1]), ["a"], np.array([np.nan]), np.ones(1))
+    with pytest.raises(InputError, match="no time"):
+        trials_of("per-member", untimed)
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        Interactions.of(np.array([1]), ["a"], np.zeros(1), np.zeros(1))
+
+
+def test_planted_tastes_are_found_and_popularity_does_not_find_them() -> None:
+    rng = np.random.default_rng(4)
+    rows: list[tuple[int, str, float]] = []
+    for m in range(120):
+        for i, t in enumerate(rng.permutation(30)[:18]):
+            rows.append((m, f"{'ab'[m % 2]}{t:02d}", float(i * 86_400 + m)))
+    result = evaluate("per-member", interactions_of(*rows), a_timer, is_tuned=False)
+    popularity, recent, ours = result["rows"]
+    assert [r["model"] for r in result["rows"]] == ["popularity", "recent popularity", "postreel"]
+    assert recent["half_life_days"] > 0
+    assert set(METRICS) < set(ours)
+    assert ours["recall@20"] > popularity["recall@20"] + 0.2
+    assert result["difference"]["recall@20"]["low"] > 0
+    assert result["tests"] == 120
+
+
+def test_liang_does_without_times() -> None:
+    rng = np.random.default_rng(6)
+    members, titles = np.divmod(rng.choice(60 * 40, 900, replace=False), 40)
+    data = Interactions.of(members, [f"t{t}" for t in titles], np.full(900, np.nan), np.ones(900))
+    result = evaluate("liang", data, a_timer, seeds=(1,))
+    assert result["rows"][1]["half_life_days"] is None
+    assert result["rows"][0]["ndcg@100"] == result["rows"][1]["ndcg@100"]
+    assert result["seeds"] == [1]
+
+
+@pytest.mark.skipif(not SMALL.exists(), reason="shared data: ml-latest-small is not at hand")
+def test_real_members_are_served_better_than_by_popularity() -> None:
+    with SMALL.open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if float(r["rating"]) >= 4]
+    data = Interactions.of(
+        np.array([int(r["userId"]) for r in rows]),
+        [r["movieId"] for r in rows],
+        np.array([float(r["timestamp"]) for r in rows]),
+        np.ones(len(rows)),
+    )
+    result = evaluate("per-member", data, a_timer, is_tuned=False)
+    assert result["tests"] == 578
+    assert result["rows"][2]["ndcg@20"] > 0.11
+    assert result["difference"]["ndcg@20"]["low"] > 0.03
