@@ -32,9 +32,9 @@ _STANDING = 0.45
 _SEEN_PENALTY = 4.5
 _FASHIONS_PER_TITLE = 0.2
 """Fashions per title in 90 days."""
-_FASHION_DAYS = (4.0, 9.0)
+_FASHION_DAYS = (3.0, 7.0)
 """Spread of a fashion around its peak: most of it lasts four times as long."""
-_FASHION_HEIGHT = (1.0, 2.4)
+_FASHION_HEIGHT = (0.7, 1.7)
 """Log odds that a fashion adds at its peak."""
 
 
@@ -82,7 +82,9 @@ def world_of(titles: Sequence[Title], start: datetime, until: datetime, rng: np.
     for _ in range(round(_FASHIONS_PER_TITLE * count * window_count * WINDOW_DAYS / 90)):
         title, peak = rng.integers(count), rng.uniform(0, window_count * WINDOW_DAYS)
         days, height = rng.uniform(*_FASHION_DAYS), rng.uniform(*_FASHION_HEIGHT)
-        fashion[:, title] += height * np.exp(-0.5 * ((middle - peak) / days) ** 2)
+        # Two fashions of one title do not add up, or one title would be all that anybody watches.
+        swell = height * np.exp(-0.5 * ((middle - peak) / days) ** 2)
+        fashion[:, title] = np.maximum(fashion[:, title], swell)
     opens = [start + timedelta(days=float(d)) for d in middle]
     minutes = np.array([45.0 if t.minutes is None else t.minutes for t in choosable])
     return World(

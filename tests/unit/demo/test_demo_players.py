@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from postreel.collect import parse_events
 from postreel.demo import SimulatedMember, event_batches, film_catalogue, simulated_members
 from postreel.demo.choices import choices_of, world_of
 from postreel.demo.players import BATCH_EVENT_COUNT
@@ -87,6 +88,12 @@ def test_every_line_has_the_fields_of_its_kind(
         if "query" in event:
             assert event["query"].strip()
     assert {e["type"] for e in events} == KINDS
+
+
+def test_the_intake_takes_every_line(bodies: list[bytes]) -> None:
+    taken = [parse_events(body, UNTIL) for body in bodies]
+    assert sum(len(t.refused) for t in taken) == 0
+    assert [len(t) for t in taken] == [body.count(b"\n") for body in bodies]
 
 
 def test_no_position_lies_beyond_the_end_of_its_title(played: list[dict[str, Any]]) -> None:
