@@ -69,6 +69,10 @@ class _Feed:
         self.taken.append(pair)
         return pair[1]
 
+    def put_back_all(self) -> None:
+        self._again.extendleft(reversed(self.taken))
+        self.taken = []
+
     def put_back_all_but_first(self) -> None:
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
@@ -97,14 +101,14 @@ def records(lines: Iterable[str], delimiter: str = ",", width: int | None = None
     feed = _Feed(lines)
     while True:
         feed.taken = []
-        try:
-            fields = next(csv.reader(feed, delimiter=delimiter))
-            problem = None
-        except StopIteration:
+        first = next(feed, None)
+        if first is None:
             return
-        except csv.Error as error:
-            fields, problem = list[str](), f"not CSV: {error}"
-        if not problem and width is not None and fields and len(fields) != width:
+        fields, problem = first.rstrip("\n").split(delimiter), None
+        if '"' in first or "\r" in first:
+            feed.put_back_all()
+            fields, problem = _quoted(feed, delimiter)
+        if not problem and width is not None and len(fields) != width:
             problem = f"{len(fields)} fields, expected {width}"
         if problem and len(feed.taken) > 1:
             feed.put_back_all_but_first()
@@ -116,6 +120,14 @@ def records(lines: Iterable[str], delimiter: str = ",", width: int | None = None
         elif "\x00" in text:
             problem = "holds a zero byte"
         yield Record(feed.taken[0][0], [] if problem else fields, text, problem)
+
+
+def _quoted(feed: _Feed, delimiter: str) -> tuple[list[str], str | None]:
+    """The fields of the next record, which has quotes in it, and what is wrong with it."""
+    try:
+        return next(csv.reader(feed, delimiter=delimiter), []), None
+    except csv.Error as error:
+        return [], f"not CSV: {error}"
 
 
 def headed(

@@ -43,15 +43,17 @@ def read_viewings(lines: Lines, arrived: datetime, chunk: int = 50_000) -> Itera
 def _viewings(batch: list[Record], places: list[int], arrived: datetime) -> Parsed:
     rows: list[_Row] = []
     refused: list[Refused] = []
+    addresses: dict[str, str] = {}
     for record in batch:
         try:
-            rows.append(_row(record, places, arrived))
+            rows.append(_row(record, places, arrived, addresses))
         except (ValueError, InputError) as error:
             refused.append(record.refused(str(error)))
     if not rows:
         return no_plays(refused)
-    names = {name_id(SOURCE, name): name for _, name, _, _ in reversed(rows)}
-    titles = [name_id(SOURCE, name) for _, name, _, _ in rows]
+    ids = {name: name_id(SOURCE, name) for name in dict.fromkeys(name for _, name, _, _ in rows)}
+    names = {title: name for name, title in reversed(ids.items())}
+    titles = [ids[name] for _, name, _, _ in rows]
     keys = (
         key_of(SOURCE, who, title, at.isoformat(), "" if weight is None else f"{weight:.6g}")
         for (who, _, at, weight), title in zip(rows, titles, strict=True)
@@ -70,7 +72,7 @@ def _viewings(batch: list[Record], places: list[int], arrived: datetime) -> Pars
     return Parsed(who, table, refused, [Title(i, name) for i, name in sorted(names.items())])
 
 
-def _row(record: Record, places: list[int], arrived: datetime) -> _Row:
+def _row(record: Record, places: list[int], arrived: datetime, addresses: dict[str, str]) -> _Row:
     if record.problem:
         raise InputError(record.problem)
     member, title, time, weight = (record.fields[i].strip() for i in places)
@@ -79,7 +81,9 @@ def _row(record: Record, places: list[int], arrived: datetime) -> _Row:
     at = time_of(time)
     if problem := refused_time(at, arrived):
         raise InputError(problem)
-    return normal_address(member), title, at, _completion(weight)
+    if member not in addresses:
+        addresses[member] = normal_address(member)
+    return addresses[member], title, at, _completion(weight)
 
 
 def _completion(text: str) -> float | None:
