@@ -166,7 +166,7 @@ class Kit:
         """A title as a mail shows it; drawn and encoded once."""
         key = (words.language, title.title_id)
         kept = self._cards.get(key)
-        if kept is not None and kept.title is title:
+        if kept is not None and (kept.title is title or kept.title == title):
             return kept
         if len(self._cards) >= _KEPT_TITLES:
             self._cards.clear()

@@ -18,6 +18,8 @@ from postreel.errors import InputError
 
 _FRAME = 0.07
 """Margin around text, in widths of the poster."""
+_LONGEST = 120
+"""Letters of a name that can be set; the rest would be cut off anyway."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _facts(title: Title) -> str:
 
 def _set(name: str, wide: int, brush: Brush) -> _Setting:
     """The title as large as it can be set in at most four lines and two fifths of the poster."""
-    words = name.split() or [name]
+    words = name[:_LONGEST].split() or [name[:_LONGEST]]
     room = wide * (1 - 2 * _FRAME)
     longest = max(len(w) for w in words)
     for share in (0.215, 0.19, 0.17, 0.15, 0.135, 0.12, 0.108, 0.096):
