@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,16 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path) -> Iterator[Path]:
     """What is committed, in a folder of its own, with nothing built."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout: nothing to clone")
     subprocess.run(
         ["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(tmp_path / "clone")], check=True
     )
-    return tmp_path / "clone"
+    yield tmp_path / "clone"
+    # Two environments of a gigabyte each: not kept for later, as pytest would.
+    shutil.rmtree(tmp_path / "clone")
 
 
 def make(folder: Path, *targets: str) -> subprocess.CompletedProcess[str]:
