@@ -103,3 +103,13 @@ def test_model_files_are_for_the_owner_alone(tmp_path: Path):
     models.append_journal(b"x")
     for path in (tmp_path / "models").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path.name
+
+
+def test_a_model_written_but_not_made_current_can_be_published_again(tmp_path: Path):
+    models = FileModels(tmp_path)
+    models.publish("m-1", {"a": np.zeros(1)}, {})
+    (tmp_path / "current").unlink()  # as if killed before the swap
+    models.publish("m-1", {"a": np.ones(1)}, {})
+    assert models.current() == "m-1"
+    assert models.array("m-1", "a").tolist() == [1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["current", "lock", "m-1"]

@@ -56,7 +56,7 @@ class FileModels:
             TransientError: the disk refused; the current model stays.
         """
         folder = self._folder(name)
-        if folder.exists():
+        if self.current() == name:
             raise InputError(f"the model {name!r} exists; a published model is never changed")
         files = {self._file(folder, key, "npy").name: _packed(key, a) for key, a in arrays.items()}
         files |= {self._file(folder, key, "text").name: text for key, text in texts.items()}
@@ -68,6 +68,8 @@ class FileModels:
                     for file, data in files.items():
                         write_file(tmp / file, data)
                     sync_folder(tmp)
+                    if folder.exists():  # written whole by a publisher that was killed before its swap
+                        shutil.rmtree(folder.rename(tmp_beside(folder)))
                     tmp.rename(folder)
                     sync_folder(self._path)
                 finally:
