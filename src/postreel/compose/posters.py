@@ -1,7 +1,7 @@
 """Posters: each title's own picture, drawn from its facts alone, the same every time.
 
-A composition (`shapes`) in a palette (`palettes`), the title set large, year and minutes small; 2:3. Holds nothing
-of a member's. Used by the mail and by the pages.
+A composition (`shapes`, `scenes`) in a palette (`palettes`), the title set large, year and minutes small; 2:3.
+Holds nothing of a member's. Used by the mail and by the pages.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw, ImageFont
 
 from postreel.catalogue import Title
+from postreel.compose.compositions import composition_of
+from postreel.compose.drawing import Box, Dice
 from postreel.compose.palettes import Colour, Palette, contrast, palette_of
-from postreel.compose.shapes import Box, Dice, composition_of
 from postreel.errors import InputError
 
 _FRAME = 0.07
