@@ -24,13 +24,14 @@ from postreel.purposes import (
     Service,
     Training,
 )
-from postreel.schema import Ids, Mask, Messages, Plays, Sends, Sessions, Tastes
+from postreel.schema import Ids, Mask, Messages, Plays, Rows, Sends, Sessions, Tastes
 
 
 def train(tastes: Permitted[Tastes, Training]) -> None: ...
 def choose(tastes: Permitted[Tastes, Recommendations]) -> None: ...
 def report(sessions: Permitted[Sessions, Analytics]) -> None: ...
 def tie(plays: Permitted[Plays, Devices]) -> None: ...
+def keep_anything(rows: Permitted[Rows, Purpose]) -> None: ...
 def post_picks(messages: Permitted[Messages, MailPicks]) -> None: ...
 def post_anything(messages: Permitted[Messages, Postable]) -> None: ...
 def sessions_of(plays: Plays, gap_s: float) -> Sessions: ...
@@ -73,6 +74,7 @@ def a_store_takes_permitted_events_alone(
     events.append(bare)  # pyright: ignore[reportArgumentType]
     events.append(under_training)  # pyright: ignore[reportArgumentType]
     events.append(sessions)  # pyright: ignore[reportArgumentType]
+    events.keep(sessions)
     events.keep(bare)  # pyright: ignore[reportArgumentType]
 
 
@@ -109,6 +111,7 @@ def a_wider_purpose_does_not_fit_a_narrower(
 ) -> None:
     as_mail: Permitted[Messages, Mailing] = picks
     post_anything(as_mail)
+    keep_anything(as_mail)
     post_picks(picks)
     post_picks(mail)  # pyright: ignore[reportArgumentType]
     post_picks(post)  # pyright: ignore[reportArgumentType]

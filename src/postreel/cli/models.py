@@ -14,10 +14,10 @@ from postreel.errors import InputError
 from postreel.flows.choose import K, personal_picks, popular
 from postreel.flows.judge import judged
 from postreel.flows.refresh import refresh_habits
-from postreel.habits import habits_of
+from postreel.habits import profile_of
 from postreel.purposes import History, Recommendations
 from postreel.recommend import RecommendSettings
-from postreel.schema import Plays, Sessions, Tastes, id_array
+from postreel.schema import Plays, Tastes, id_array
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,7 +65,7 @@ def recommend(
     operator.read(Tastes, who.member, Recommendations)
     rows = operator.shown(personal_picks(gate, ids, [who], now, k)).table.to_pylist()
     own = rows[0] if rows else popular(gate, now, k).table.to_pylist()[0]
-    facts = {
+    facts: dict[str, Any] = {
         "member": who.member.hex(),
         "model": gate.model().name if rows else "popular",
         "titles": [_pick(pick, gate.catalogue()) for pick in own["picks"]],
@@ -108,10 +108,8 @@ def habits(context: typer.Context, member: str = typer.Argument(help="An address
     refresh_habits(gate)
     who = gate.find(member)
     operator = gate.as_operator(gate.who, "postreel habits")
-    plays, sessions, tastes = (
-        operator.shown(operator.read(table, who.member, History)) for table in (Plays, Sessions, Tastes)
-    )
-    found = habits_of(plays, sessions, tastes, gate.catalogue(), who.timezone)
+    plays = operator.read(Plays, who.member, History)
+    found = operator.shown(plays.map(profile_of, gate.catalogue(), who.timezone))
     facts = {"member": who.member.hex(), **found.facts()}
     if shell.is_json:
         shell.answer(facts)

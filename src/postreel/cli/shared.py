@@ -11,7 +11,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Shell:
         )
         with Progress(*columns, console=self.err, transient=True, disable=self.is_json) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda count: bar.advance(task, count)
+            yield partial(bar.advance, task)
 
 
 def plain_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:

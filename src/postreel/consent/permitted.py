@@ -22,7 +22,7 @@ from postreel.errors import ConsentError
 from postreel.purposes import Purpose
 from postreel.schema import Ids, Mask, Rows, is_among
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 P_co = TypeVar("P_co", bound=Purpose, covariant=True)
 S = ParamSpec("S")
@@ -73,12 +73,12 @@ class Warrant:
         return self.used[np.searchsorted(self.members, members)]
 
 
-class Permitted(Generic[T, P_co]):
+class Permitted(Generic[T_co, P_co]):
     """Rows whose members all have a live basis for purpose P."""
 
     __slots__ = ("__rows", "__seal", "warrant")
 
-    def __init__(self, seal: Seal, rows: T, warrant: Warrant) -> None:
+    def __init__(self, seal: Seal, rows: T_co, warrant: Warrant) -> None:
         self.__seal = seal
         self.__rows = rows
         self.warrant = warrant
@@ -93,7 +93,7 @@ class Permitted(Generic[T, P_co]):
         return len(cast(Rows, self.__rows)) if isinstance(self.__rows, Rows) else 1
 
     def map(
-        self, step: Callable[Concatenate[T, S], U], /, *public: S.args, **named: S.kwargs
+        self, step: Callable[Concatenate[T_co, S], U], /, *public: S.args, **named: S.kwargs
     ) -> Permitted[U, P_co]:
         """What a ground-floor function makes of the rows, under the same warrant.
 
@@ -108,14 +108,14 @@ class Permitted(Generic[T, P_co]):
         _refuse_nameless(step)
         return Permitted(self.__seal, step(self.__rows, *public, **named), self.warrant)
 
-    def where(self, mask: Mask) -> Permitted[T, P_co]:
+    def where(self, mask: Mask) -> Permitted[T_co, P_co]:
         """The rows whose flag is set, under the same warrant."""
         rows = self.__rows
         if not isinstance(rows, Rows):
             raise ConsentError(f"{type(rows).__name__} cannot be narrowed by row")
-        return Permitted(self.__seal, cast(T, rows.where(mask)), self.warrant)
+        return Permitted(self.__seal, cast(T_co, rows.where(mask)), self.warrant)
 
-    def unseal(self, seal: Seal) -> T:
+    def unseal(self, seal: Seal) -> T_co:
         """The rows themselves. For the gate and the sinks.
 
         Raises:

@@ -7,7 +7,6 @@ import email.policy
 import re
 from base64 import b64encode
 from dataclasses import dataclass
-from email.message import EmailMessage
 from typing import cast
 
 from postreel.compose import Kit, messages_of
@@ -61,7 +60,7 @@ def previewed(gate: Gate, kind: type[Mailing], who: MemberFacts, kit: Kit, clock
 
 def seen(raw: bytes) -> Seen:
     """A mail's bytes as its reader sees them, pictures drawn into the page."""
-    whole = cast(EmailMessage, email.message_from_bytes(raw, policy=email.policy.default))
+    whole = email.message_from_bytes(raw, policy=email.policy.default)
     page, text = b"", ""
     pictures: dict[str, str] = {}
     for part in whole.walk():
