@@ -25,6 +25,7 @@ from postreel.purposes import Mailing, MailPicks
 from postreel.schema import id_array, unique_ids
 
 KINDS: dict[str, type[Mailing]] = {"picks": MailPicks}
+OPEN = ("planned", "claimed", "in flight", "deferred")
 CHUNK = 192
 """Mails composed at a time: twelve groups."""
 
@@ -107,7 +108,10 @@ def send_campaign(
     with gate.sending() as sender:
         while _is_sending(gate, campaign) and (claims := gate.claim(campaign.campaign, sender, CHUNK)):
             _send_chunk(gate, purpose, claims, kit, clock, sender, progress)
-    return report_of(gate, campaign.campaign)
+        sent = report_of(gate, campaign.campaign)
+        if _is_sending(gate, campaign) and not any(sent.states[state] for state in OPEN):
+            gate.set_campaign(campaign.campaign, "done")
+    return sent
 
 
 def report_of(gate: Gate, campaign: str) -> Sent:
@@ -154,6 +158,8 @@ def _send_chunk(
         if len(posted.leaving):
             gate.settle(gate.hand_over(posted))
         progress(len(posted.leaving) + sum(posted.withheld.values()))
+    # A brief that shows no title that the catalogue still has is composed to nothing.
+    progress(gate.withhold_claimed(claims, sender, "nothing to show"))
 
 
 def why_or_why_not(gate: Gate, member: bytes, kind: type[Mailing]) -> dict[str, Any]:

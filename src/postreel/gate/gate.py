@@ -159,6 +159,10 @@ class Gate:
         with self._core.records.writing() as tx:
             return tx.claim(campaign, sender, self._core.now(), limit)
 
+    def withhold_claimed(self, claims: Sequence[OutboxRow], sender: str, reason: str) -> int:
+        """Withhold those of these mails that this sender still holds. How many."""
+        return posting.withhold_claimed(self._core, claims, sender, reason)
+
     def set_campaign(self, campaign: str, state: str) -> None:
         """Pause, resume or end a campaign; `recalled` withholds all that has not left."""
         posting.set_campaign(self._core, campaign, state)

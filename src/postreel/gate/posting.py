@@ -327,6 +327,15 @@ def settle(core: Core, sends: Sends) -> dict[str, int]:
     return dict(Counter(m.state for m in moved))
 
 
+def withhold_claimed(core: Core, claims: Sequence[OutboxRow], sender: str, reason: str) -> int:
+    """Withhold those of these mails that this sender still holds. How many."""
+    with core.records.writing() as tx:
+        states = tx.states([claim.send_id for claim in claims])
+        held = [send_id for send_id, state in states.items() if state == ("claimed", sender)]
+        tx.move([Moved(send_id, "withheld", reason) for send_id in held], core.now())
+    return len(held)
+
+
 def take_back(core: Core, posted: Posted) -> None:
     """Put mails that nobody took back where they waited."""
     rows = posted.leaving.unseal(core.seal)
