@@ -109,16 +109,27 @@ def free_port() -> int:
 def serving(handler: Server, **options) -> Iterator[int]:
     port = free_port()
 
+    made: list[SMTP] = []
+
     class Quiet(Controller):
         def factory(self):
-            return SMTP(self.handler, hostname="mx.example.org", enable_SMTPUTF8=True, **options)
+            made.append(SMTP(self.handler, hostname="mx.example.org", enable_SMTPUTF8=True, **options))
+            return made[-1]
 
     controller = Quiet(handler, hostname="127.0.0.1", port=port)
     controller.start()
     try:
         yield port
     finally:
+        settle(made)
         controller.stop()
+
+
+def settle(made: list[SMTP]) -> None:
+    """Wait until the server's side of every connection is closed: stopping it earlier would leave sockets open."""
+    until = CLOCK.monotonic_s() + 3
+    while any(s.transport is not None for s in made) and CLOCK.monotonic_s() < until:
+        CLOCK.sleep(0.005)
 
 
 @pytest.fixture

@@ -104,52 +104,58 @@ class SmtpTransport:
         except aiosmtplib.SMTPResponseException as e:
             fate = _answered(e, after_data=True)
             if fate.outcome == "ambiguous":
-                _hang_up(client)  # it speaks no SMTP any more
+                client.close()  # it speaks no SMTP any more
             return fate
         except _LOST as e:
-            _hang_up(client)
+            client.close()
             return Fate("ambiguous", f"the connection was lost after DATA began ({type(e).__name__})")
         return Fate("accepted", f"{response.code} {response.message}")
 
-    async def connected(self) -> aiosmtplib.SMTP:
-        """A connection, as safe as asked for.
+    async def connected(self, held: list[asyncio.BaseTransport]) -> aiosmtplib.SMTP:
+        """A connection, as safe as asked for. Its sockets are added to `held`, for who must abort them.
 
         Raises:
             TransientError, SettingsError: as `send` says.
         """
-        is_strict = self._tls == "require"
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
             local_hostname=self._helo,
-            start_tls={"none": False, "opportunistic": None, "require": True}[self._tls],
-            tls_context=self._context if is_strict else None,
-            validate_certs=is_strict,
+            start_tls=False,
+            validate_certs=self._tls == "require",
+            tls_context=self._context if self._tls == "require" else None,
             timeout=30.0,
         )
         try:
             await client.connect()
+            _hold(client, held)
             await _greet(client)
+            await self._secure(client)
+            _hold(client, held)
             if self._username is not None:
                 await client.login(self._username, self._password or "")
         except aiosmtplib.SMTPAuthenticationError as e:
-            _hang_up(client)
+            client.close()
             if e.code in (530, 534, 535):  # RFC 4954, 6
                 raise SettingsError(f"the mail server refuses the user name or password ({e.code})") from e
             raise TransientError(f"the mail server cannot check the password now ({e.code})") from e
-        except (*_LOST, ssl.SSLError) as e:
-            _hang_up(client)
-            raise TransientError(self._unreached(e)) from e
+        except _LOST as e:
+            client.close()
+            cause = type(e.__cause__ or e).__name__
+            raise TransientError(f"the mail server was not reached ({cause}); nothing was handed over") from e
         except BaseException:
-            _hang_up(client)
+            client.close()
             raise
         return client
 
-    def _unreached(self, e: BaseException) -> str:
-        if isinstance(e, aiosmtplib.SMTPNotSupported) or "STARTTLS" in str(e):
-            return "the mail server offers no STARTTLS and tls=require; nothing was handed over"
-        cause = e.__cause__ or e
-        return f"the mail server was not reached ({type(cause).__name__}); nothing was handed over"
+    async def _secure(self, client: aiosmtplib.SMTP) -> None:
+        if self._tls != "none" and client.supports_extension("starttls"):
+            await client.starttls()
+            await _greet(client)
+        elif self._tls == "require":
+            raise TransientError(
+                "the mail server offers no STARTTLS and tls=require; nothing was handed over"
+            )
 
 
 class _Batch:
@@ -160,6 +166,7 @@ class _Batch:
         self._waiting = waiting
         self._deadline_s = deadline_s
         self._client: aiosmtplib.SMTP | None = None
+        self._held: list[asyncio.BaseTransport] = []
         self.fates: list[Fate] = []
         self.error: BaseException | None = None
 
@@ -176,7 +183,10 @@ class _Batch:
                 self.fates.append(await self._fate(letter))
         finally:
             await self._leave()
-            await asyncio.sleep(0)  # lets the loop close what was hung up
+            for transport in self._held:  # no TLS farewells: nobody waits for them
+                if isinstance(transport, asyncio.WriteTransport):
+                    transport.abort()
+            await asyncio.sleep(0)  # the loop closes an aborted socket at its next turn
 
     async def _fate(self, letter: Letter) -> Fate:
         for _ in range(2):  # a kept connection may have been dropped between two mails: ask once more
@@ -222,7 +232,7 @@ class _Batch:
 
     async def _ready(self) -> aiosmtplib.SMTP:
         if self._client is None or not self._client.is_connected:
-            self._client = await self._transport.connected()
+            self._client = await self._transport.connected(self._held)
         return self._client
 
     async def _reset(self) -> None:
@@ -236,7 +246,7 @@ class _Batch:
 
     def _drop(self) -> None:
         if self._client is not None:
-            _hang_up(self._client)
+            self._client.close()
         self._client = None
 
     async def _leave(self) -> None:
@@ -246,12 +256,9 @@ class _Batch:
         self._drop()
 
 
-def _hang_up(client: aiosmtplib.SMTP) -> None:
-    """Close without the TLS farewell, for which nobody would wait."""
-    transport = client.transport
-    client.close()
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+def _hold(client: aiosmtplib.SMTP, held: list[asyncio.BaseTransport]) -> None:
+    if client.transport is not None:
+        held.append(client.transport)
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
