@@ -25,6 +25,7 @@ FLIGHT_S = 0.8
 STEP_S = 0.01
 STATES = ("granted", "refused", "withdrawn", "expired")
 MAILS = tuple(p.key for p in SWITCHABLE if p.key.startswith("mail."))
+YIELD_S = 0.001
 CHUNK = 200
 """Entries a transaction: so small that a withdrawal beside a bulk import waits a few milliseconds."""
 
@@ -78,6 +79,8 @@ def change_many(core: Core, changes: Sequence[Change]) -> int:
     count = 0
     for start in range(0, len(changes), CHUNK):
         count += len(change(core, changes[start : start + CHUNK]).entries)
+        # Whoever waits to write goes before the next chunk.
+        core.clock.sleep(YIELD_S)
     return count
 
 

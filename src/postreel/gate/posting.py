@@ -26,7 +26,7 @@ import numpy as np
 from postreel.consent import Permitted, Warrant
 from postreel.deliver import is_dead_address, retry_after
 from postreel.errors import ConsentError, InputError
-from postreel.gate.consenting import FLIGHT_S
+from postreel.gate.consenting import FLIGHT_S, YIELD_S
 from postreel.gate.core import Core
 from postreel.ports import Campaign, MemberFacts, Moved, OutboxRow
 from postreel.purposes import (
@@ -372,6 +372,7 @@ def plan(core: Core, campaign: Campaign, members: Ids) -> int:
         rows = [(core.random_id(), bytes(member)) for member in members[start : start + PLAN_CHUNK]]
         with core.records.writing() as tx:
             count += tx.plan(campaign.campaign, campaign.kind, rows, core.now())
+        core.clock.sleep(YIELD_S)
     return count
 
 

@@ -8,7 +8,7 @@ Postgres the same is had by one advisory lock for transactions that touch the le
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from postreel.backends.records.consents import ConsentFacet
 from postreel.backends.records.desk import DeskFacet, EngagementFacet
 from postreel.backends.records.outbox import OutboxFacet
 from postreel.backends.records.shelf import CatalogueFacet
+from postreel.backends.records.turn import write_turn
 from postreel.errors import SettingsError, TransientError
 
 REVISION = "0001"
@@ -62,12 +63,18 @@ class SqlRecords:
     @contextmanager
     def writing(self) -> Generator[SqlTransaction, None, None]:
         """One transaction, alone in writing."""
-        with _plain_errors(), self._engine.connect() as connection:
+        with _plain_errors(), self._turn(), self._engine.connect() as connection:
             connection = connection.execution_options(postreel_writes=True)
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LEDGER_LOCK})
             yield SqlTransaction(connection)
             connection.commit()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        file = self._engine.url.database
+        if self._engine.dialect.name != "sqlite" or not file or file == ":memory:":
+            return nullcontext()
+        return write_turn(Path(f"{file}-turn"))
 
     def _upgrade(self) -> None:
         with _plain_errors(), self._engine.connect() as connection:
