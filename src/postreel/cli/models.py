@@ -122,13 +122,16 @@ def evaluate(
     protocol: str = typer.Option("rolling", help="rolling, liang or per-member."),
     data: Path | None = typer.Option(None, help="A MovieLens folder or a CSV; else this home's own members."),
     window: list[str] = typer.Option([], help="FROM:UNTIL in Unix seconds; may be given more than once."),
+    tune: bool = typer.Option(
+        False, help="Choose settings on earlier windows; else those that train serves."
+    ),
 ) -> None:
     """Measure the recommender beside popularity, on data that it has not seen."""
     shell = shell_of(context)
     windows = [_window(text) for text in window]
     gate = None if data is not None else shell.app.gate
     with shell.progress("evaluating", None):
-        result = judged(gate, protocol, data, windows)
+        result = judged(gate, protocol, data, windows, is_tuned=tune)
     table = plain_table("model", "recall@20", "recall@50", "ndcg@20", "ndcg@100", "seconds", numbers=COLUMNS)
     for row in result["rows"]:
         table.add_row(row["model"], *(f"{row[name]:.4f}" for name in COLUMNS[:-1]), f"{row['seconds']:.1f}")

@@ -19,9 +19,17 @@ from postreel.recommend import Interactions, evaluate
 
 
 def judged(
-    gate: Gate | None, protocol: str, data: Path | None, windows: Sequence[tuple[float, float]]
+    gate: Gate | None,
+    protocol: str,
+    data: Path | None,
+    windows: Sequence[tuple[float, float]],
+    *,
+    is_tuned: bool = False,
 ) -> dict[str, Any]:
     """Run a protocol. With `said`: in words, whether recent popularity was beaten.
+
+    Args:
+        is_tuned: choose settings on the trials before every window; else the settings that `train` serves.
 
     Raises:
         InputError: the data is of no known form, or too little for the protocol.
@@ -29,12 +37,18 @@ def judged(
     if data is None:
         if gate is None:
             raise InputError("say which data to evaluate on")
-        result = gate.evaluated(protocol, windows)
+        result = gate.evaluated(protocol, windows, is_tuned=is_tuned)
     else:
         rows, titles = _read(data)
         catalogue = Catalogue.of(titles) if titles else None
         result = evaluate(
-            protocol, rows, time.perf_counter, windows=windows, catalogue=catalogue, name=data.resolve().name
+            protocol,
+            rows,
+            time.perf_counter,
+            windows=windows,
+            catalogue=catalogue,
+            is_tuned=is_tuned,
+            name=data.resolve().name,
         )
     return {**result, "said": _said(result)}
 

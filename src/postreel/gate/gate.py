@@ -101,9 +101,11 @@ class Gate:
         """The model to score with now; while a removal is not solved, the one without a solve."""
         return learning.served(self._core, self._served, self.catalogue())
 
-    def evaluated(self, protocol: str, windows: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    def evaluated(
+        self, protocol: str, windows: Sequence[tuple[float, float]], *, is_tuned: bool
+    ) -> dict[str, Any]:
         """The recommender beside popularity, on members who grant `training`: means over many of them."""
-        return learning.evaluated(self._core, self.catalogue(), protocol, windows)
+        return learning.evaluated(self._core, self.catalogue(), protocol, windows, is_tuned=is_tuned)
 
     def is_pending(self, member: bytes) -> bool:
         """Whether this member's part still waits to be solved out of the model."""

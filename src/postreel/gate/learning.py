@@ -280,7 +280,12 @@ class _Roster:
 
 
 def evaluated(
-    core: Core, catalogue: Catalogue, protocol: str, windows: Sequence[tuple[float, float]]
+    core: Core,
+    catalogue: Catalogue,
+    protocol: str,
+    windows: Sequence[tuple[float, float]],
+    *,
+    is_tuned: bool,
 ) -> dict[str, Any]:
     """The recommender beside popularity, on members with a live `training` grant: means over many of them.
 
@@ -299,5 +304,6 @@ def evaluated(
         core.clock.monotonic_s,
         windows=windows,
         catalogue=catalogue,
+        is_tuned=is_tuned,
         name="this service's members",
     )
