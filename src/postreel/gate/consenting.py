@@ -205,15 +205,17 @@ def _live(rows: dict[str, GrantRow]) -> int:
 
 
 def _waited(core: Core, jobs: Sequence[Job]) -> tuple[OutboxRow, ...]:
-    """Wait until no mail of these members can begin to leave; those that had begun, or may have."""
-    kinds = {job.member: {key for key in keys_in(job.purposes) if key in MAILS} for job in jobs}
-    members = [member for member, lost in kinds.items() if lost]
-    if not members:
+    """Wait until no mail that uses what was taken back can begin to leave; those that had begun, or may have.
+
+    A mail uses the purpose of its kind, and perhaps a pixel, measured links, the member's own titles.
+    """
+    lost = {job.member: job.purposes for job in jobs}
+    if not lost:
         return ()
 
     def flying() -> list[OutboxRow]:
         with core.records.reading() as tx:
-            return [row for row in tx.in_flight(members) if row.kind in kinds[row.member]]
+            return [row for row in tx.in_flight(list(lost)) if row.used & lost[row.member]]
 
     watched = flying()
     # Each was put in flight before this look, so its deadline is over at the latest this much later.

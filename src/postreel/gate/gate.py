@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from postreel.catalogue import Catalogue, Title
 from postreel.consent import Finding, Head, Permitted, checked, public_key_of
-from postreel.errors import InputError, TransientError
+from postreel.errors import InputError, PostreelError
 from postreel.gate import (
     consenting,
     erasing,
@@ -140,7 +140,8 @@ class Gate:
         """
         try:
             return self._core.transport.send(posted.leaving, deadline_s=posted.deadline_s)
-        except TransientError:
+        except PostreelError:
+            # Whatever the transport raises, it handed nothing over.
             posting.take_back(self._core, posted)
             raise
 
