@@ -11,6 +11,7 @@ from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,17 +19,25 @@ from starlette.routing import BaseRoute, Route
 
 from postreel.app import App, opened
 from postreel.settings import home_named, read_settings
-from postreel.web import console, start
+from postreel.web import account, asking, console, preferences, privacy, signals, start, stopping, why
 from postreel.web.pages import Pages, static_file
+from postreel.web.sessions import Sessions
 
 STATIC = {"style.css": "text/css; charset=utf-8"}
 
 
 def make_asgi(app: App) -> Starlette:
     """The application of one opened installation."""
-    pages = Pages(app)
+    pages, sessions = Pages(app), Sessions(app)
     routes: list[BaseRoute] = [
         *_static(),
+        *signals.routes(app),
+        *stopping.routes(app, pages),
+        *preferences.routes(app, pages, sessions),
+        *asking.routes(app, pages, sessions),
+        *account.routes(app, pages, sessions),
+        *why.routes(app, pages, sessions),
+        *privacy.routes(app, pages, sessions),
         *start.routes(app, pages),
         *console.routes(app, pages),
     ]
@@ -52,7 +61,7 @@ def serve_home(home: Path, host: str, port: int) -> None:
         workers=1,
         websockets=False,
         log_access=False,
-        log_dictconfig={"root": {"level": "WARNING"}},
+        log_level=LogLevels.warning,
         factory=True,
     )
     server.serve()

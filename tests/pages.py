@@ -1,0 +1,143 @@
+"""A small sandbox with members, viewing and a sent campaign, and a client for its pages."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from postreel.app import App, opened
+from postreel.catalogue import Title
+from postreel.cli.home import SANDBOX, new_home
+from postreel.flows.ingest import accept_events
+from postreel.flows.refresh import refresh_habits
+from postreel.flows.send import plan_campaign, send_campaign
+from postreel.members import MemberRow
+from postreel.ports import Change
+from postreel.tokens import TokenKind, sealed_token
+from postreel.web.serve import make_asgi
+
+TITLES = [
+    Title(
+        f"film.{n}",
+        name,
+        year=1920 + n,
+        minutes=60.0 + n,
+        genres=("drama" if n % 2 else "comedy",),
+        moods=("quiet",),
+        summary=f"A film about {name.lower()}.",
+    )
+    for n, name in enumerate(
+        ("Sunrise", "Metropolis", "The General", "Nosferatu", "Safety Last", "Pandora", "The Kid", "Faust")
+    )
+]
+ALL = ("history", "recommendations", "training", "mail.picks", "measure.opens", "measure.clicks", "learn")
+BARE = ("mail.picks",)
+
+
+@dataclass
+class Place:
+    """One sandbox, opened."""
+
+    app: App
+    home: Path
+
+    @cached_property
+    def client(self) -> TestClient:
+        """Asks its pages; follows nothing."""
+        return TestClient(make_asgi(self.app), follow_redirects=False)
+
+    def member(self, name: str) -> bytes:
+        """The id of a member by their name."""
+        return self.app.gate.find(f"{name}@example.org").member
+
+    def state(self, name: str, purpose: str) -> str:
+        """Where they stand with a purpose."""
+        row = self.app.gate.rights(self.member(name)).grants().get(purpose)
+        return "unknown" if row is None else row.state
+
+    def token(self, kind: TokenKind, name: str, extra: int = 0) -> str:
+        """A token that refers to a member, or for a mail's kinds to their mail."""
+        ref = self.member(name)
+        if kind in (TokenKind.WHY, TokenKind.OPEN, TokenKind.CLICK):
+            ref = self.app.gate.rights(ref).mails()[0].send_id
+        return sealed_token(self.app.keys.secret("tokens"), kind, ref, extra)
+
+    def sign_in(self, name: str) -> TestClient:
+        """A client of its own, signed in as this member."""
+        client = TestClient(make_asgi(self.app), follow_redirects=False)
+        link = self.app.gate.new_link(self.member(name), "sign in", 60)
+        answer = client.post(f"/confirm/{link}", data={"confirm": "yes"})
+        assert answer.status_code == 303
+        return client
+
+    def rows(self, *leaving_out: str) -> dict[str, list[Any]]:
+        """Every table of the store as it stands."""
+        with sqlite3.connect(f"file:{self.home / 'postreel.db'}?mode=ro", uri=True) as db:
+            names = [n for (n,) in db.execute("select name from sqlite_master where type='table'")]
+            found = {n: sorted(map(repr, db.execute(f"select * from {n}"))) for n in names}
+        db.close()
+        return {name: rows for name, rows in found.items() if name not in leaving_out}
+
+    def mails(self) -> list[email.message.EmailMessage]:
+        """What lies in the maildir."""
+        folder = self.home / "outbox" / "new"
+        return [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+            for path in sorted(folder.glob("*"))
+        ]
+
+
+def mark_of(page: str) -> str:
+    """The mark that a signed-in page's forms carry."""
+    found = re.search(r'name="mark" value="([0-9a-f]+)"', page)
+    assert found, "the page has no mark"
+    return found.group(1)
+
+
+def new_place(folder: Path, grants: dict[str, Sequence[str]] | None = None) -> Place:
+    """A sandbox whose members granted these; `ann` all, `bob` mail alone, `cat` nothing."""
+    home = folder / "home"
+    new_home(home, sandbox=True, language="en", timezone="UTC", transport="maildir:outbox/", **SANDBOX)
+    from postreel.settings import read_settings
+
+    app = opened(read_settings(home))
+    place = Place(app, home)
+    given = {"ann": ALL, "bob": BARE, "cat": ()} if grants is None else grants
+    app.gate.put_titles(TITLES)
+    names = list(given)
+    app.gate.register([MemberRow(f"{name}@example.org", alias=name, name=name.title()) for name in names])
+    now = app.clock.now()
+    before = now - timedelta(days=3)
+    app.gate.simulate(
+        [
+            Change(place.member(name), purpose, "granted", "simulation", "simulated", before)
+            for name in names
+            for purpose in given[name]
+        ]
+    )
+    lines = [
+        f'{{"member":"{name}","type":"{kind}","title":"film.{n}","at":"{(now - timedelta(hours=h)).isoformat()}",'
+        f'"position_s":{position},"device_type":"tv"}}'
+        for name in names
+        for n in range(3)
+        for kind, h, position in (("play", 40 - 2 * n, 0), ("stop", 39 - 2 * n, 3500))
+    ]
+    accept_events(app.gate, "\n".join(lines).encode(), now)
+    refresh_habits(app.gate)
+    return place
+
+
+def send_picks(place: Place) -> None:
+    """One campaign, sent."""
+    campaign, _ = plan_campaign(place.app.gate, "picks", "first", place.app.clock)
+    send_campaign(place.app.gate, campaign, place.app.kit, place.app.clock)
