@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from postreel.cli import campaigns, consents, home, imports, members, models, serving
+from postreel.cli import campaigns, consents, demo, home, imports, members, models, serving
 from postreel.cli.shared import Shell
 from postreel.errors import ConsentError, InputError, PostreelError, SettingsError
 from postreel.settings import home_named
@@ -31,7 +31,7 @@ def root(
     context.obj = Shell(home_named(home_folder), as_json)
 
 
-for room in (home, imports, members, consents, models, campaigns, serving):
+for room in (home, demo, imports, members, consents, models, campaigns, serving):
     room.add_to(app)
 
 
