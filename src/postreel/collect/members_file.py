@@ -43,7 +43,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f]
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    address: str
+    address: str = ""
     alias: Text | None = None
     name: Text | None = None
     language: str | None = None
@@ -122,8 +122,11 @@ def _add(out: ParsedMembers, line: _Line, number: int, text: str) -> None:
     Raises:
         InputError: a field is not what it must be.
     """
+    is_mailless = bool(line.is_child) and not line.address.strip()
+    if is_mailless and line.alias is None:
+        raise InputError("a child without an address needs an alias, by which their events are known")
     row = MemberRow(
-        address=normal_address(line.address),
+        address="" if is_mailless else normal_address(line.address),
         alias=line.alias,
         name=line.name,
         language=_checked(line.language or "en", _LANGUAGE.fullmatch, "language", "en or pt-BR"),

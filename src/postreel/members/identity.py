@@ -15,7 +15,7 @@ class MemberRow:
     """A member as a source tells of them, before they have an id of ours.
 
     Attributes:
-        address: where they are written to; normalised by `normal_address`.
+        address: where they are written to; normalised by `normal_address`. Empty for a child without a mailbox.
         alias: the source's own id for them.
         grants: purpose keys, each with the evidence the source gives; a grant without evidence is not one.
     """
