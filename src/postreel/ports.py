@@ -162,6 +162,10 @@ class Transport(Protocol):
         """Which of these were handed over before, or None where this transport cannot know."""
         ...
 
+    def message(self, message_id: str) -> bytes | None:
+        """A mail as it was handed over, or None where this transport keeps none, or not any more."""
+        ...
+
 
 class Keys(Protocol):
     """Secret keys of this installation."""

@@ -128,3 +128,9 @@ def test_what_was_delivered_is_known_or_said_to_be_unknown(case: Case):
     case.transport.send(permitted(messages_of(0, 1)), deadline_s=soon())
     known = case.transport.delivered(["<0@example.org>", "<9@example.org>"])
     assert known is None or known == {"<0@example.org>"}
+
+
+def test_a_mail_can_be_looked_at_as_it_left_where_it_is_kept(case: Case):
+    case.transport.send(permitted(messages_of(0)), deadline_s=soon())
+    assert case.transport.message("<0@example.org>") in (raw(0), None)
+    assert case.transport.message("<9@example.org>") is None

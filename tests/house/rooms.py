@@ -101,6 +101,7 @@ ROOMS: dict[str, Room] = {
     "catalogue": _pure(),
     "words": _pure("babel"),
     "tokens": _pure(),
+    "plots": _pure(),
     "consent": _pure("cryptography"),
     "schema": _pure(),
     "purposes": _pure(),

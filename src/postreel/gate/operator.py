@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from postreel.consent import Permitted
+from postreel.consent import Entry, Head, Permitted
 from postreel.errors import InputError
 from postreel.gate.core import Core
 from postreel.gate.reading import read
-from postreel.ports import OutboxRow
+from postreel.ports import GrantRow, OutboxRow
 from postreel.purposes import Purpose, Service
 from postreel.schema import Messages, R, id_array
 
@@ -43,10 +43,32 @@ class Operator:
         with self.core.records.reading() as tx:
             return tx.outbox(member=member)
 
-    def note(self, member: bytes) -> None:
-        """Write in the access log that this person looked at the member's mail."""
+    def note(self, *members: bytes) -> None:
+        """Write in the access log that this person looked at these members' mail or choices."""
         position = self.core.standing().position
-        self.core.log(Service, Messages, id_array([member]), position, self.why, self.who)
+        self.core.log(Service, Messages, id_array(members), position, self.why, self.who)
+
+    def grants(self, member: bytes) -> dict[str, GrantRow]:
+        """What a member agreed to or refused, by purpose; written in the access log."""
+        self.note(member)
+        with self.core.records.reading() as tx:
+            return {row.purpose: row for row in tx.grants_of([member])}
+
+    def mail_bytes(self, send_id: bytes) -> bytes | None:
+        """A mail as it left, written in the access log; None where it did not leave, or is kept nowhere."""
+        with self.core.records.reading() as tx:
+            row = tx.send(send_id)
+        if row is None or row.message_id is None:
+            return None
+        self.note(row.member)
+        return self.core.transport.message(row.message_id)
+
+    def ledger_tail(self, count: int) -> tuple[Head | None, list[Entry]]:
+        """The ledger's head and its last entries, latest first."""
+        with self.core.records.reading() as tx:
+            heads = tx.heads()
+            entries = list(tx.entries(max(0, tx.ledger_size() - count)))
+        return (heads[-1] if heads else None), entries[::-1]
 
     def shown(self, permitted: Permitted[T, Purpose]) -> T:
         """Plain rows, to be shown to this person."""

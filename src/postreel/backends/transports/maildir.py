@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from postreel.backends.disk import make_folder, sync_folder, write_file
@@ -67,6 +68,15 @@ class MaildirTransport:
         """Which of these lie in the maildir, read or unread."""
         there = self._there()
         return frozenset(m for m in message_ids if file_name(m) in there)
+
+    def message(self, message_id: str) -> bytes | None:
+        """The mail in the maildir, read or unread; None where its reader removed it."""
+        name = file_name(message_id)
+        for part in ("new", "cur"):
+            for path in (self._path / part).glob(f"{name}*"):
+                with suppress(FileNotFoundError):  # moved by a reader between the two
+                    return path.read_bytes()
+        return None
 
     def _put(self, letter: Letter, there: set[str], deadline_s: float) -> Fate:
         if self._is_late(deadline_s):

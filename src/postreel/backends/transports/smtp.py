@@ -93,6 +93,10 @@ class SmtpTransport:
         """None: a mail server tells nobody what it took before."""
         return None
 
+    def message(self, message_id: str) -> bytes | None:
+        """None: what a mail server took is not kept here."""
+        return None
+
     def remaining_s(self, deadline_s: float) -> float:
         """Seconds until the deadline; not positive once it has passed."""
         return deadline_s - self._clock.monotonic_s()
