@@ -108,11 +108,14 @@ def send(
     campaign = next((c for c in app.gate.campaigns() if c.campaign == chosen), None)
     if campaign is not None and campaign.kind != purpose.key:
         raise InputError(f"campaign {chosen!r} is of another kind ({campaign.kind})")
-    if campaign is None:
+    if campaign is None or campaign.state == "planning":
         campaign, plan = plan_campaign(app.gate, kind, chosen, app.clock, is_dry=dry_run)
         if dry_run:
             shell.answer(plan.facts(), f"{plan.planned:,} members would get it. {_withheld(plan)}")
             return
+    elif dry_run:
+        _answer(shell, report_of(app.gate, chosen))
+        return
     total = sum(count for state, _, count in app.gate.report(chosen) if state not in FINAL)
     with shell.progress("sending", total) as step:
         sent = send_campaign(app.gate, campaign, app.kit, app.clock, step)

@@ -51,7 +51,7 @@ def previewed(gate: Gate, kind: type[Mailing], who: MemberFacts, kit: Kit, clock
         b"\x01" * 16, "preview", who.member, kind.key, "claimed", None, None, 0, 0, 0, None, None, None
     )
     picks = personal_picks(gate, ids, [who], now)
-    briefing = gate.brief(kind, [claim], picks, popular(gate, now), gate.model().name)
+    briefing = gate.brief(kind, [claim], picks, popular(gate, now))
     mails = briefing.briefs.map(messages_of, kit, gate.catalogue(), now)
     operator = gate.as_operator(gate.who, why)
     operator.note(who.member)

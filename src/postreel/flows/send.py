@@ -61,7 +61,9 @@ class Sent:
 def plan_campaign(
     gate: Gate, kind: str, name: str, clock: Clock, *, is_dry: bool = False
 ) -> tuple[Campaign, Sent]:
-    """A new campaign of this kind, with a mail planned for each member that grants it.
+    """A campaign of this kind, with a mail planned for each member that grants it.
+
+    One that was killed while it was planned is planned to its end; who has a mail in it keeps that one.
 
     Members who are known but do not grant it are counted as withheld: a mailing that quietly reaches nobody
     is a fault that should show.
@@ -144,11 +146,11 @@ def _send_chunk(
 ) -> None:
     members = unique_ids(id_array(row.member for row in claims))
     now = clock.now()
-    model = gate.model()
-    picks = personal_picks(gate, members, gate.members(members), now)
-    briefing = gate.brief(kind, claims, picks, popular(gate, now), model.name)
+    # Looked at before titles are chosen: what changes from here on sends a mail back to be composed anew.
+    known, catalogue, model = gate.members(members), gate.catalogue(), gate.model()
+    picks = personal_picks(gate, members, known, now)
+    briefing = gate.brief(kind, claims, picks, popular(gate, now), known, catalogue.version)
     progress(sum(briefing.withheld.values()))
-    catalogue = gate.catalogue()
     with_model = dataclasses.replace(kit, model=model.name)
     for start in range(0, len(briefing.briefs), GROUP):
         group = np.zeros(len(briefing.briefs), np.bool_)

@@ -17,6 +17,7 @@ from postreel.gate import (
     posting,
     reading,
     registering,
+    settling,
     shelf,
     signals,
 )
@@ -123,10 +124,15 @@ class Gate:
         claims: Sequence[OutboxRow],
         picks: Permitted[Picks, Recommendations],
         popular: Picks,
-        model: str,
+        known: Sequence[MemberFacts] = (),
+        catalogue_version: int | None = None,
     ) -> Briefing:
-        """One row a claimed mail; what rests on another purpose is there only where that is live."""
-        return posting.brief(self._core, kind, claims, picks, popular, model)
+        """One row a claimed mail; what rests on another purpose is there only where that is live.
+
+        Args:
+            known, catalogue_version: members and catalogue as they were before `picks` were chosen.
+        """
+        return posting.brief(self._core, kind, claims, picks, popular, known, catalogue_version)
 
     def post(self, mails: Permitted[Messages, M], sender: str) -> Posted:
         """Look again, and put in flight in one commit."""
@@ -142,12 +148,12 @@ class Gate:
             return self._core.transport.send(posted.leaving, deadline_s=posted.deadline_s)
         except PostreelError:
             # Whatever the transport raises, it handed nothing over.
-            posting.take_back(self._core, posted)
+            settling.take_back(self._core, posted.leaving)
             raise
 
     def settle(self, sends: Sends) -> dict[str, int]:
         """Write what became of what was put in flight."""
-        return posting.settle(self._core, sends)
+        return settling.settle(self._core, sends)
 
     def obstacle(self, member: bytes, kind: type[Mailing]) -> str | None:
         """What stands against a mail of this kind to this member now; None: nothing."""
@@ -155,7 +161,7 @@ class Gate:
 
     def add_campaign(self, campaign: Campaign, members: Ids) -> int:
         """Plan a mail to each of these members, once. How many were planned."""
-        return posting.plan(self._core, campaign, members)
+        return settling.plan(self._core, campaign, members)
 
     def claim(self, campaign: str, sender: str, limit: int) -> list[OutboxRow]:
         """Take mails that are due."""
@@ -164,11 +170,11 @@ class Gate:
 
     def withhold_claimed(self, claims: Sequence[OutboxRow], sender: str, reason: str) -> int:
         """Withhold those of these mails that this sender still holds. How many."""
-        return posting.withhold_claimed(self._core, claims, sender, reason)
+        return settling.withhold_claimed(self._core, claims, sender, reason)
 
     def set_campaign(self, campaign: str, state: str) -> None:
         """Pause, resume or end a campaign; `recalled` withholds all that has not left."""
-        posting.set_campaign(self._core, campaign, state)
+        settling.set_campaign(self._core, campaign, state)
 
     def campaigns(self) -> list[Campaign]:
         """All campaigns, oldest first."""

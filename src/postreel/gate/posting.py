@@ -1,4 +1,4 @@
-"""The doors `brief`, `post` and `settle`, and the lock that makes one process the sender.
+"""The doors `brief` and `post`, and the lock that makes one process the sender.
 
     planned -> claimed -> in flight -> accepted | refused | ambiguous
        ^          |           |
@@ -24,11 +24,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from postreel.consent import Permitted, Warrant
-from postreel.deliver import is_dead_address, retry_after
 from postreel.errors import ConsentError, InputError
-from postreel.gate.consenting import FLIGHT_S, YIELD_S
+from postreel.gate.consenting import FLIGHT_S
 from postreel.gate.core import Core
-from postreel.ports import Campaign, MemberFacts, Moved, OutboxRow
+from postreel.gate.settling import recover
+from postreel.ports import MemberFacts, Moved, OutboxRow
 from postreel.purposes import (
     BIT,
     Learn,
@@ -38,13 +38,11 @@ from postreel.purposes import (
     Postable,
     Purpose,
     Recommendations,
-    Service,
     mask_of,
 )
-from postreel.schema import Briefs, Ids, Messages, Picks, Sends, id_array, unique_ids
+from postreel.schema import Briefs, Messages, Picks, id_array, unique_ids
 
 P = TypeVar("P", bound=Postable)
-PLAN_CHUNK = 200
 GROUP = 16
 """Most mails in flight at once for one call: so few that all can begin before their deadline."""
 
@@ -93,30 +91,8 @@ def sending(core: Core, *, notices: bool) -> Generator[str, None, None]:
         TransientError: another process is sending.
     """
     with core.locks.held("notices" if notices else "sender"):
-        _recover(core, notices=notices)
+        recover(core, notices=notices)
         yield secrets.token_hex(8)
-
-
-def _recover(core: Core, *, notices: bool) -> None:
-    """Mails that were in flight when a sender died: handed over, not handed over, or nobody can know.
-
-    Whoever holds the lock knows that the former sender is dead, so none of its mails can begin any more.
-    """
-    with core.records.reading() as tx:
-        flying = [row for row in tx.in_flight() if (row.kind == Service.key) == notices]
-    handed = core.transport.delivered([row.message_id or "" for row in flying])
-    moved: list[Moved] = []
-    for row in flying:
-        if handed is None:
-            why = "the sender died while this was in flight; it is not sent again"
-            moved.append(Moved(row.send_id, "ambiguous", why))
-        elif row.message_id in handed:
-            moved.append(Moved(row.send_id, "accepted", reply="found at its place after a crash"))
-        else:
-            moved.append(Moved(row.send_id, "planned"))
-    with core.records.writing() as tx:
-        tx.move(moved, core.now())
-        tx.unclaim(Service.key, is_kind=notices)
 
 
 def brief(
@@ -125,7 +101,8 @@ def brief(
     claims: Sequence[OutboxRow],
     picks: Permitted[Picks, Recommendations],
     popular: Picks,
-    model: str,
+    known: Sequence[MemberFacts] = (),
+    catalogue_version: int | None = None,
 ) -> Briefing:
     """One row a claimed mail, under the kind's purpose; what rests on another purpose is there only where live.
 
@@ -133,7 +110,8 @@ def brief(
         claims: mails of this sender, claimed.
         picks: personal titles of those of the members who have them.
         popular: one row of popular titles for everybody else; its member is not looked at.
-        model: the name of the model behind both.
+        known, catalogue_version: members and catalogue as they were before the titles were chosen, so that
+            `post` sees what changed since; without them, as they are now.
     """
     by_member = {row.member: row for row in claims}
     standing = core.standing()
@@ -141,8 +119,10 @@ def brief(
     live = asked[standing.is_live(kind, asked)]
     with core.records.reading() as tx:
         facts = {m.member: m for m in tx.granted_members([bytes(m) for m in live], kind.key)}
-        version = tx.catalogue_version()
+        version = tx.catalogue_version() if catalogue_version is None else catalogue_version
     personal = _personal(core, picks)
+    may_choose = dict(zip(map(bytes, live), standing.is_live(Recommendations, live).tolist(), strict=True))
+    before = {who.member: who for who in known}
     rows: list[dict[str, Any]] = []
     reasons: list[Moved] = []
     for member, claim in sorted(by_member.items()):
@@ -151,7 +131,9 @@ def brief(
         if why or who is None:
             reasons.append(Moved(claim.send_id, "withheld", why))
         else:
-            rows.append(_brief(who, claim, kind, personal.get(member), popular, version))
+            # Titles chosen under a grant that has gone since are dropped here: the member gets what is popular.
+            own = personal.get(member) if may_choose.get(member) else None
+            rows.append(_brief(who, before.get(member), claim, kind, own, popular, version))
     _mask(core, rows, standing.bits(id_array(row["member"] for row in rows)), kind)
     with core.records.writing() as tx:
         tx.move(reasons, core.now())
@@ -196,10 +178,17 @@ def _unwritable(who: MemberFacts | None, kind: type[Purpose]) -> str:
 
 
 def _brief(
-    who: MemberFacts, claim: OutboxRow, kind: type[Mailing], own: Any, popular: Picks, version: int
+    who: MemberFacts,
+    known: MemberFacts | None,
+    claim: OutboxRow,
+    kind: type[Mailing],
+    own: Any,
+    popular: Picks,
+    version: int,
 ) -> dict[str, Any]:
     # Whoever shares an address could read about the other: such mail carries nobody's history.
     is_personal = own is not None and not who.is_shared
+    seen = who.data_seq if known is None else min(known.data_seq, who.data_seq)
     return {
         "member": who.member,
         "send_id": claim.send_id,
@@ -211,7 +200,8 @@ def _brief(
         "timezone": who.timezone,
         "picks": own if is_personal else popular.table.column("picks")[0].as_py(),
         "is_personal": is_personal,
-        "data_seq": who.data_seq,
+        # As it was before the titles were chosen: `post` sends back what was chosen from something else.
+        "data_seq": seen,
         "catalogue_version": version,
     }
 
@@ -290,6 +280,8 @@ def _verdict(
         # A notice rests on no grant and shows no title; it must only reach the right mailbox.
         return ("withheld", "the address changed") if is_moved else ("in flight", None)
     is_lost = row["used"] & ~now
+    if who.is_shared and row["used"] & BIT[Recommendations.key]:
+        return "planned", None  # somebody else came to the address, who would read about this member
     if is_moved or is_lost or who.data_seq != row["data_seq"] or version != row["catalogue_version"]:
         return "planned", None
     return "in flight", None
@@ -309,82 +301,3 @@ def _moved(row: dict[str, Any], state: str, why: str | None, sender: str, now: A
         record=row["record"],
         is_attempt=True,
     )
-
-
-def settle(core: Core, sends: Sends) -> dict[str, int]:
-    """Write what became of mails in flight. How many by state; `planned`: handed back before DATA began."""
-    rows = sends.table.to_pylist()
-    moved: list[Moved] = []
-    with core.records.writing() as tx:
-        now = core.now()
-        for row in rows:
-            held = tx.send(row["send_id"])
-            if held is not None and held.state == "in flight":
-                moved.append(_settled(row, held.attempts, now))
-                if row["outcome"] == "refused" and is_dead_address(row["reply"] or ""):
-                    _suppress(core, tx, held.member, now)
-        tx.move(moved, now)
-    return dict(Counter(m.state for m in moved))
-
-
-def withhold_claimed(core: Core, claims: Sequence[OutboxRow], sender: str, reason: str) -> int:
-    """Withhold those of these mails that this sender still holds. How many."""
-    with core.records.writing() as tx:
-        states = tx.states([claim.send_id for claim in claims])
-        held = [send_id for send_id, state in states.items() if state == ("claimed", sender)]
-        tx.move([Moved(send_id, "withheld", reason) for send_id in held], core.now())
-    return len(held)
-
-
-def take_back(core: Core, posted: Posted) -> None:
-    """Put mails that nobody took back where they waited."""
-    rows = posted.leaving.unseal(core.seal)
-    moved = [Moved(send_id, "planned") for send_id in rows.table.column("send_id").to_pylist()]
-    with core.records.writing() as tx:
-        tx.move(moved, core.now())
-
-
-def _settled(row: dict[str, Any], attempts: int, now: Any) -> Moved:
-    outcome, reply, send_id = row["outcome"], row["reply"], row["send_id"]
-    if outcome == "returned":
-        return Moved(send_id, "planned", reply=reply)
-    if outcome == "deferred":
-        wait = retry_after(attempts)
-        if wait is None:
-            return Moved(send_id, "refused", "deferred too often", reply=reply)
-        return Moved(send_id, "deferred", reply=reply, not_before=now + wait)
-    return Moved(send_id, outcome, reply=reply)
-
-
-def _suppress(core: Core, tx: Any, member: bytes, now: Any) -> None:
-    for who in tx.members([member]):
-        if who.address is not None:
-            tx.suppress(core.address_key(who.address), "the address does not exist", now)
-
-
-def plan(core: Core, campaign: Campaign, members: Ids) -> int:
-    """A campaign, and one mail in it for each of these members. Cut, so that no transaction is long."""
-    with core.records.writing() as tx:
-        if not any(held.campaign == campaign.campaign for held in tx.campaigns()):
-            tx.add_campaign(campaign)
-    count = 0
-    for start in range(0, len(members), PLAN_CHUNK):
-        rows = [(core.random_id(), bytes(member)) for member in members[start : start + PLAN_CHUNK]]
-        with core.records.writing() as tx:
-            count += tx.plan(campaign.campaign, campaign.kind, rows, core.now())
-        core.clock.sleep(YIELD_S)
-    return count
-
-
-def set_campaign(core: Core, campaign: str, state: str) -> None:
-    """Pause, resume or end a campaign; `recalled` withholds all that has not left.
-
-    Raises:
-        InputError: there is no such campaign.
-    """
-    with core.records.writing() as tx:
-        if not any(held.campaign == campaign for held in tx.campaigns()):
-            raise InputError(f"there is no campaign {campaign!r}; `postreel campaign list` shows them")
-        tx.set_campaign(campaign, state)
-        if state == "recalled":
-            tx.recall(campaign, core.now())
