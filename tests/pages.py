@@ -5,15 +5,16 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+import shutil
 import sqlite3
+import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-
-from starlette.testclient import TestClient
 
 from postreel.app import App, opened
 from postreel.catalogue import Title
@@ -23,8 +24,14 @@ from postreel.flows.refresh import refresh_habits
 from postreel.flows.send import plan_campaign, send_campaign
 from postreel.members import MemberRow
 from postreel.ports import Change
+from postreel.settings import read_settings
 from postreel.tokens import TokenKind, sealed_token
 from postreel.web.serve import make_asgi
+
+with warnings.catch_warnings():
+    # Starlette would rather have its client built on another library than the one that the lock names.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
 
 TITLES = [
     Title(
@@ -104,37 +111,53 @@ def mark_of(page: str) -> str:
     return found.group(1)
 
 
-def new_place(folder: Path, grants: dict[str, Sequence[str]] | None = None) -> Place:
-    """A sandbox whose members granted these; `ann` all, `bob` mail alone, `cat` nothing."""
+def new_place(folder: Path, *, is_sent: bool = False) -> Place:
+    """A sandbox where `ann` granted all, `bob` mail alone and `cat` nothing; with a sent campaign if asked for."""
     home = folder / "home"
-    new_home(home, sandbox=True, language="en", timezone="UTC", transport="maildir:outbox/", **SANDBOX)
-    from postreel.settings import read_settings
+    shutil.copytree(_prepared(is_sent), home)
+    return Place(opened(read_settings(home)), home)
 
-    app = opened(read_settings(home))
-    place = Place(app, home)
-    given = {"ann": ALL, "bob": BARE, "cat": ()} if grants is None else grants
-    app.gate.put_titles(TITLES)
-    names = list(given)
-    app.gate.register([MemberRow(f"{name}@example.org", alias=name, name=name.title()) for name in names])
-    now = app.clock.now()
+
+@cache
+def _prepared(is_sent: bool) -> Path:
+    """A home made once and copied for every test: its keys alone take longer than most tests."""
+    home = Path(_KEPT.name) / f"home-{is_sent}"
+    if is_sent:
+        shutil.copytree(_prepared(False), home)
+        place = Place(opened(read_settings(home)), home)
+        send_picks(place)
+        return home
+    new_home(home, sandbox=True, language="en", timezone="UTC", transport="maildir:outbox/", **SANDBOX)
+    place = Place(opened(read_settings(home)), home)
+    _people(place)
+    return home
+
+
+_KEPT = tempfile.TemporaryDirectory(prefix="postreel-pages-", ignore_cleanup_errors=True)
+
+
+def _people(place: Place) -> None:
+    given: dict[str, Sequence[str]] = {"ann": ALL, "bob": BARE, "cat": ()}
+    gate, now = place.app.gate, place.app.clock.now()
+    gate.put_titles(TITLES)
+    gate.register([MemberRow(f"{name}@example.org", alias=name, name=name.title()) for name in given])
     before = now - timedelta(days=3)
-    app.gate.simulate(
+    gate.simulate(
         [
             Change(place.member(name), purpose, "granted", "simulation", "simulated", before)
-            for name in names
-            for purpose in given[name]
+            for name, purposes in given.items()
+            for purpose in purposes
         ]
     )
     lines = [
-        f'{{"member":"{name}","type":"{kind}","title":"film.{n}","at":"{(now - timedelta(hours=h)).isoformat()}",'
-        f'"position_s":{position},"device_type":"tv"}}'
-        for name in names
+        f'{{"member":"{name}","type":"{kind}","title":"film.{n}",'
+        f'"at":"{(now - timedelta(hours=h)).isoformat()}","position_s":{position},"device_type":"tv"}}'
+        for name in given
         for n in range(3)
         for kind, h, position in (("play", 40 - 2 * n, 0), ("stop", 39 - 2 * n, 3500))
     ]
-    accept_events(app.gate, "\n".join(lines).encode(), now)
-    refresh_habits(app.gate)
-    return place
+    accept_events(gate, "\n".join(lines).encode(), now)
+    refresh_habits(gate)
 
 
 def send_picks(place: Place) -> None:

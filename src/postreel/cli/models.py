@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from postreel.catalogue import Catalogue
 from postreel.cli.habits_view import print_habits
 from postreel.cli.shared import plain_table, shell_of
 from postreel.errors import InputError
-from postreel.flows.choose import K, personal_picks, popular
+from postreel.flows.choose import K, recommended
 from postreel.flows.judge import judged
 from postreel.flows.refresh import refresh_habits
 from postreel.habits import profile_of
-from postreel.purposes import History, Recommendations
+from postreel.purposes import History
 from postreel.recommend import RecommendSettings
-from postreel.schema import Plays, Tastes, id_array
+from postreel.schema import Plays
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,48 +55,15 @@ def recommend(
 ) -> None:
     """What a member would be recommended now, and why."""
     shell = shell_of(context)
-    gate, now = shell.app.gate, shell.app.clock.now()
-    who = gate.find(member)
-    operator = gate.as_operator(shell.app.gate.who, "postreel recommend")
-    ids = id_array([who.member])
-    # Looked at by a person: written where the member sees it.
-    operator.read(Tastes, who.member, Recommendations)
-    rows = operator.shown(personal_picks(gate, ids, [who], now, k)).table.to_pylist()
-    own = rows[0] if rows else popular(gate, now, k).table.to_pylist()[0]
-    facts: dict[str, Any] = {
-        "member": who.member.hex(),
-        "model": gate.model().name if rows else "popular",
-        "titles": [_pick(pick, gate.catalogue()) for pick in own["picks"]],
-    }
+    app = shell.app
+    facts = recommended(app.gate, app.clock, app.gate.find(member), k, "postreel recommend")
     table = plain_table("title", "score", "because", numbers=("score",))
     for pick in facts["titles"]:
         reasons = ", ".join(f"{r['name']} ({r['evidence']}, {r['share']:.0%})" for r in pick["reasons"])
         table.add_row(pick["name"], f"{pick['score']:.3f}", reasons or " ".join(pick["also"]))
-    if not rows:
+    if facts["model"] == "popular":
         shell.say("No live grant of recommendations, or no history yet: what is popular.")
     shell.answer(facts, table)
-
-
-def _pick(pick: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
-    def name(title_id: str) -> str:
-        title = catalogue.get(title_id)
-        return title_id if title is None else title.name
-
-    return {
-        "title_id": pick["title_id"],
-        "name": name(pick["title_id"]),
-        "score": pick["score"],
-        "reasons": [
-            {
-                "title_id": reason["title_id"],
-                "name": name(reason["title_id"]),
-                "share": reason["share"],
-                "evidence": reason["evidence"],
-            }
-            for reason in pick["reasons"]
-        ],
-        "also": pick["also"],
-    }
 
 
 def habits(context: typer.Context, member: str = typer.Argument(help="An address or an id.")) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from postreel.cli.shared import shell_of
+from postreel.web.api import api_key
 from postreel.web.serve import serve_home
 
 
@@ -12,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("serve")(serve)
     app.command("jobs")(jobs)
+    app.command("api-key")(show_key)
 
 
 def serve(
@@ -32,3 +34,10 @@ def jobs(context: typer.Context) -> None:
     count = shell.app.gate.run_jobs()
     rows = shell.app.gate.compact()
     shell.answer({"jobs": count, "compacted": rows}, f"{count} jobs done, {rows:,} events filed.")
+
+
+def show_key(context: typer.Context) -> None:
+    """Show the key that requests of the HTTP API carry. Whoever has it can add members and events."""
+    shell = shell_of(context)
+    key = api_key(shell.app)
+    shell.answer({"key": key}, key)

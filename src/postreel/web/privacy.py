@@ -161,7 +161,7 @@ def _teach(app: App, said: Mapping[str, str], own: Own | None) -> Question:
     if own:
         facts["you"] = {key: own.switches[key].state for key in ("learn", "measure.clicks")}
         yours = (
-            "You allow it."
+            "You allow it; nothing uses it yet."
             if own.is_on("learn")
             else "You have not switched it on: they teach us nothing of you."
         )

@@ -6,23 +6,46 @@ event spool are written by it and by commands side by side.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from postreel.app import App, opened
+from postreel.errors import PostreelError
 from postreel.settings import home_named, read_settings
-from postreel.web import account, asking, console, preferences, privacy, signals, start, stopping, why
+from postreel.web import (
+    account,
+    api,
+    asking,
+    console,
+    faults,
+    machines,
+    posters,
+    preferences,
+    privacy,
+    signals,
+    start,
+    stopping,
+    why,
+)
+from postreel.web.behind import log
 from postreel.web.pages import Pages, static_file
 from postreel.web.sessions import Sessions
 
+ROUND_S = 60.0
+ROUNDS = 60
+"""Open jobs are looked for every minute, and the spool is turned into Parquet every hour."""
 STATIC = {"style.css": "text/css; charset=utf-8"}
 
 
@@ -38,10 +61,42 @@ def make_asgi(app: App) -> Starlette:
         *account.routes(app, pages, sessions),
         *why.routes(app, pages, sessions),
         *privacy.routes(app, pages, sessions),
+        *api.routes(app),
+        *machines.routes(app),
+        *posters.routes(app),
         *start.routes(app, pages),
         *console.routes(app, pages),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers=faults.handlers(pages), lifespan=_keeping_up(app))
+
+
+def _keeping_up(app: App) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """While the server runs: carry on what a dead process left, and turn the spool into Parquet now and then."""
+
+    def once(count: int) -> None:
+        try:
+            app.gate.run_jobs()
+            if count % ROUNDS == ROUNDS - 1:
+                app.gate.compact()
+        except PostreelError as fault:
+            log.warning("work beside the pages failed and is tried again: %s", type(fault).__name__)
+
+    async def rounds() -> None:
+        count = 0
+        while True:
+            await run_in_threadpool(once, count)
+            count += 1
+            await asyncio.sleep(ROUND_S)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        task = asyncio.create_task(rounds())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    return lifespan
 
 
 def from_environment() -> Starlette:
