@@ -39,20 +39,26 @@ class Operator:
         return read(self.core, table, id_array([member]), under, self.why, self.who)
 
     def mails(self, member: bytes) -> list[OutboxRow]:
-        """The mails to a member, with their reasons."""
+        """The mails to a member, with their reasons; written in the access log with who and why."""
+        self.note(member)
         with self.core.records.reading() as tx:
             return tx.outbox(member=member)
 
     def note(self, *members: bytes) -> None:
         """Write in the access log that this person looked at these members' mail or choices."""
+        if not members:
+            return
         position = self.core.standing().position
         self.core.log(Service, Messages, id_array(members), position, self.why, self.who)
 
-    def grants(self, member: bytes) -> dict[str, GrantRow]:
-        """What a member agreed to or refused, by purpose; written in the access log."""
-        self.note(member)
+    def grants(self, *members: bytes) -> dict[bytes, dict[str, GrantRow]]:
+        """What each of these members agreed to or refused, by purpose; written in the access log."""
+        self.note(*members)
+        found: dict[bytes, dict[str, GrantRow]] = {member: {} for member in members}
         with self.core.records.reading() as tx:
-            return {row.purpose: row for row in tx.grants_of([member])}
+            for row in tx.grants_of(list(members)):
+                found[row.member][row.purpose] = row
+        return found
 
     def mail_bytes(self, send_id: bytes) -> bytes | None:
         """A mail as it left, written in the access log; None where it did not leave, or is kept nowhere."""

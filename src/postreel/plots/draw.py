@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from postreel.errors import InputError
 
-ROW_PX, BAR_PX = 28, 16
+ROW_PX, BAR_PX, STACKED_PX = 28, 16, 40
 NAME_SHARE, NUMBER_SHARE = 34.0, 16.0
 """Per cent of the width that names and numbers take beside bars."""
 
@@ -26,32 +26,46 @@ class Bar:
     words: str
 
 
-def bars(some: Sequence[Bar], label: str) -> str:
+def bars(some: Sequence[Bar], label: str, *, is_stacked: bool = False) -> str:
     """Lying bars from zero, the greatest as long as there is room.
 
     Args:
         some: in the order in which they stand.
         label: what the drawing says, for those who do not see it.
+        is_stacked: names over their bars and not beside them: for long ones.
 
     Raises:
         InputError: a value is negative or no number.
     """
     _check([bar.value for bar in some])
     top = max((bar.value for bar in some), default=0.0)
-    room = 100.0 - NAME_SHARE - NUMBER_SHARE
-    parts: list[str] = []
-    for row, bar in enumerate(some):
-        middle = row * ROW_PX + ROW_PX // 2
-        length = room * bar.value / top if top else 0.0
-        parts.append(
-            f'<text class="name" x="{NAME_SHARE - 2:g}%" y="{middle}" text-anchor="end" '
-            f'dominant-baseline="central">{html.escape(bar.name)}</text>'
-            f'<rect class="{_mark(bar.value, top)}" x="{NAME_SHARE:g}%" y="{middle - BAR_PX // 2}" '
-            f'width="{length:.2f}%" height="{BAR_PX}"/>'
-            f'<text class="number" x="{NAME_SHARE + length + 1:.2f}%" y="{middle}" '
-            f'dominant-baseline="central">{html.escape(bar.words)}</text>'
-        )
-    return _drawing(len(some) * ROW_PX, label, parts)
+    height = STACKED_PX if is_stacked else ROW_PX
+    rows = [(bar, bar.value / top if top else 0.0, _mark(bar.value, top)) for bar in some]
+    draw = _stacked if is_stacked else _beside
+    return _drawing(len(some) * height, label, [draw(at * height, *row) for at, row in enumerate(rows)])
+
+
+def _beside(y: int, bar: Bar, share: float, mark: str) -> str:
+    length = (100.0 - NAME_SHARE - NUMBER_SHARE) * share
+    middle = y + ROW_PX // 2
+    return (
+        f'<text class="name" x="{NAME_SHARE - 2:g}%" y="{middle}" text-anchor="end" '
+        f'dominant-baseline="central">{html.escape(bar.name)}</text>'
+        f'<rect class="{mark}" x="{NAME_SHARE:g}%" y="{middle - BAR_PX // 2}" '
+        f'width="{length:.2f}%" height="{BAR_PX}"/>'
+        f'<text class="number" x="{NAME_SHARE + length + 1:.2f}%" y="{middle}" '
+        f'dominant-baseline="central">{html.escape(bar.words)}</text>'
+    )
+
+
+def _stacked(y: int, bar: Bar, share: float, mark: str) -> str:
+    length = (100.0 - NUMBER_SHARE) * share
+    return (
+        f'<text class="name" x="0" y="{y + 15}">{html.escape(bar.name)}</text>'
+        f'<rect class="{mark}" x="0" y="{y + 21}" width="{length:.2f}%" height="10"/>'
+        f'<text class="number" x="{length + 1:.2f}%" y="{y + 26}" '
+        f'dominant-baseline="central">{html.escape(bar.words)}</text>'
+    )
 
 
 def columns(values: Sequence[float], names: Sequence[str], label: str, height: int = 96) -> str:

@@ -46,7 +46,7 @@ from postreel.web.sessions import Sessions
 ROUND_S = 60.0
 ROUNDS = 60
 """Open jobs are looked for every minute, and the spool is turned into Parquet every hour."""
-STATIC = {"style.css": "text/css; charset=utf-8"}
+STATIC = {name: "text/css; charset=utf-8" for name in ("style.css", "console.css")}
 
 
 def make_asgi(app: App) -> Starlette:

@@ -69,6 +69,7 @@ def test_columns_without_a_name_each_are_refused():
 def test_every_drawing_is_well_formed_and_inside_its_frame(values: list[float]):
     some = [Bar(str(i), value, str(value)) for i, value in enumerate(values)]
     assert all(0 <= width <= 50 for width in widths(drawn(bars(some, "x"))))
+    assert all(0 <= width <= 84 for width in widths(drawn(bars(some, "x", is_stacked=True))))
     drawn(columns(values, [""] * len(values), "x"))
     line = drawn(sparkline(values, "x", 120, 24))
     for one in line.iter("polyline"):
