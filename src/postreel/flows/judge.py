@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from postreel.catalogue import Catalogue, Title
-from postreel.collect import Parsed, movielens_titles, read_movielens, read_viewings
+from postreel.catalogue import Catalogue
 from postreel.errors import InputError
-from postreel.flows.ingest import EPOCH, text_lines
+from postreel.flows.positives import positives_of
 from postreel.gate import Gate
-from postreel.recommend import Interactions, evaluate
+from postreel.recommend import evaluate
 
 
 def judged(
@@ -39,7 +35,7 @@ def judged(
             raise InputError("say which data to evaluate on")
         result = gate.evaluated(protocol, windows, is_tuned=is_tuned)
     else:
-        rows, titles = _read(data)
+        rows, titles = positives_of(data)
         catalogue = Catalogue.of(titles) if titles else None
         result = evaluate(
             protocol,
@@ -51,32 +47,6 @@ def judged(
             name=data.resolve().name,
         )
     return {**result, "said": _said(result)}
-
-
-def _read(path: Path) -> tuple[Interactions, list[Title]]:
-    """Positives of a MovieLens folder (rated 3.5 or more), or of a CSV of `member,title,time,weight`."""
-    if path.is_dir():
-        movies = path / "movies.csv"
-        titles, _ = movielens_titles(text_lines(movies))
-        parts = list(
-            read_movielens(text_lines(path / "ratings.csv"), text_lines(movies), EPOCH.replace(year=2100))
-        )
-        return _interactions(parts, "movielens"), titles
-    return _interactions(list(read_viewings(text_lines(path), EPOCH.replace(year=2100))), "csv"), []
-
-
-def _interactions(parts: Sequence[Parsed], source: str) -> Interactions:
-    if not any(len(part) for part in parts):
-        raise InputError("no usable rows; see `postreel import` for what is wrong with them")
-    who = np.concatenate([np.asarray(part.who.to_numpy(zero_copy_only=False), object) for part in parts])
-    table = pa.concat_tables([part.plays for part in parts])
-    is_viewing = table.column("kind").to_numpy() == "watched"
-    weights = np.nan_to_num(table.column("value").to_numpy(), nan=1.0)
-    times = table.column("at").cast(pa.int64()).to_numpy() / 1e6
-    titles = table.column("title_id").to_numpy()
-    return Interactions.of(
-        who[is_viewing].astype(str), titles[is_viewing].tolist(), times[is_viewing], weights[is_viewing]
-    )
 
 
 def _said(result: dict[str, Any]) -> str:

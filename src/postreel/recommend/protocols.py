@@ -36,7 +36,7 @@ class Interactions:
         titles: (n,) int64 number of the title, in the order of `title_ids`.
         times: (n,) float64 Unix seconds, NaN where unknown.
         weights: (n,) in (0, 1].
-        title_ids: sorted.
+        title_ids: sorted; as numbers where all of them are whole numbers, since Liang's draw follows that order.
     """
 
     members: NDArray[np.int64]
@@ -55,6 +55,8 @@ class Interactions:
     ) -> Interactions:
         """From columns of one length; rows of weight 0 are dropped, of a repeated pair the first in time is kept.
 
+        Members and titles that are whole numbers, written as text or not, are put in the order of numbers.
+
         Raises:
             InputError: nothing is left, or a weight lies outside [0, 1].
         """
@@ -64,8 +66,8 @@ class Interactions:
         kept = np.flatnonzero(weights > 0)
         if len(kept) == 0:
             raise InputError("no row has a weight above 0; there is nothing to evaluate")
-        _, member = np.unique(members[kept], return_inverse=True)
-        names, title = np.unique(np.asarray(titles, dtype=str)[kept], return_inverse=True)
+        _, member = _numbered(np.asarray(members)[kept])
+        names, title = _numbered(np.asarray(titles, dtype=str)[kept])
         order = np.lexsort((times[kept], title, member))
         member, title = member[order].astype(np.int64), title[order].astype(np.int64)
         first = np.ones(len(order), np.bool_)
@@ -76,6 +78,19 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.members)
+
+
+def _numbered(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The different ids in order, as numbers where all are whole numbers, and (n,) the place of each."""
+    names, place = np.unique(ids.astype(str) if ids.dtype.kind == "O" else ids, return_inverse=True)
+    if names.dtype.kind == "U" and bool(np.all(np.char.isdecimal(names))):
+        # Longest ids of one width compare as numbers do, of whatever size.
+        width = int(np.char.str_len(names).max())
+        order = np.argsort(np.char.zfill(names, width), kind="stable")
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return names[order], rank[place]
+    return names, place.astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,16 @@ def test_liang_holds_out_whole_members_and_a_fifth_of_theirs() -> None:
     assert tests[0].tested.tolist() == sorted(permuted[:12].tolist())
 
 
+def test_ids_that_are_numbers_are_in_the_order_of_numbers() -> None:
+    # Liang's draw permutes members and takes titles in ascending order: 2 before 10, however they are written.
+    for members in (np.array([10, 2, 2]), np.array(["10", "2", "2"], object)):
+        data = Interactions.of(members, ["9", "100", "20"], np.array([5.0, 6.0, 7.0]), np.ones(3))
+        assert data.title_ids == ("9", "20", "100")
+        assert data.times.tolist() == [7.0, 6.0, 5.0]
+    named = Interactions.of(np.array(["10", "2b"], object), ["b", "a"], np.zeros(2), np.ones(2))
+    assert named.title_ids == ("a", "b")
+
+
 def test_what_cannot_be_evaluated_is_refused() -> None:
     data = interactions_of((1, "a", 0.0))
     with pytest.raises(InputError, match="no protocol"):
