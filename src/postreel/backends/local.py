@@ -166,7 +166,8 @@ class FileHeads:
             data = self._path.read_bytes()
         except FileNotFoundError:
             return []
-        return data.decode().split("\n")[:-1]
+        # A line that somebody made unreadable is given as it is: whoever checks the heads must see it.
+        return data.decode("utf-8", "replace").split("\n")[:-1]
 
 
 def _whole_lines(fd: int) -> int:

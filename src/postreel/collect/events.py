@@ -227,7 +227,8 @@ def _build(
     if is_bad.any():
         events = [e for e, bad in zip(events, is_bad.tolist(), strict=True) if not bad]
         at, kinds = at[~is_bad], kinds[~is_bad]
-    return Parsed(*_columns(events, at, arrived), refused)
+    lines = None if places is None else places[~is_bad]
+    return Parsed(*_columns(events, at, arrived), refused, lines=lines)
 
 
 def _columns(events: Sequence[Event], at: NDArray[np.int64], arrived: datetime) -> tuple[Any, pa.Table]:

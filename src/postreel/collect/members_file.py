@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any
@@ -57,10 +57,15 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class ParsedMembers:
-    """The members of a file, and the rows and single grants that were refused."""
+    """The members of a file, and the rows and single grants that were refused.
+
+    Attributes:
+        lines: the line of the file that each member came from.
+    """
 
     rows: list[MemberRow]
     refused: list[Refused]
+    lines: list[int] = field(default_factory=list[int])
 
 
 def parse_members(lines: Lines) -> ParsedMembers:
@@ -148,6 +153,7 @@ def _add(out: ParsedMembers, line: _Line, number: int, text: str) -> None:
         else:
             grants.append((key, (evidence or "").strip()))
     out.rows.append(replace(row, grants=tuple(grants)))
+    out.lines.append(number)
 
 
 def _grant_problem(key: str, is_child: bool) -> str | None:

@@ -53,6 +53,7 @@ class Parsed:
         refused: what could not be used, in the order of the source.
         titles: titles that the source itself tells of.
         left_out: rows that are well formed but no viewing (trailers, autoplay), counted by reason.
+        lines: (n,) the line of the source that each row came from, where the source has lines.
     """
 
     who: Any
@@ -60,6 +61,7 @@ class Parsed:
     refused: list[Refused] = field(default_factory=list[Refused])
     titles: list[Title] = field(default_factory=list[Title])
     left_out: dict[str, int] = field(default_factory=dict[str, int])
+    lines: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return int(self.plays.num_rows)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
+import numpy as np
 import pyarrow as pa
 
 from postreel.catalogue import Title
@@ -44,9 +45,11 @@ def _viewings(batch: list[Record], places: list[int], arrived: datetime) -> Pars
     rows: list[_Row] = []
     refused: list[Refused] = []
     addresses: dict[str, str] = {}
+    at_line: list[int] = []
     for record in batch:
         try:
             rows.append(_row(record, places, arrived, addresses))
+            at_line.append(record.line)
         except (ValueError, InputError) as error:
             refused.append(record.refused(str(error)))
     if not rows:
@@ -69,7 +72,8 @@ def _viewings(batch: list[Record], places: list[int], arrived: datetime) -> Pars
         source=SOURCE,
     )
     who = pa.array([who for who, _, _, _ in rows], pa.string())
-    return Parsed(who, table, refused, [Title(i, name) for i, name in sorted(names.items())])
+    found = [Title(i, name) for i, name in sorted(names.items())]
+    return Parsed(who, table, refused, found, lines=np.array(at_line, np.int64))
 
 
 def _row(record: Record, places: list[int], arrived: datetime, addresses: dict[str, str]) -> _Row:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -38,8 +39,12 @@ class Entry:
 
     @property
     def facts(self) -> dict[str, object]:
-        """The content as a mapping; empty once erased."""
-        return {} if self.content is None else json.loads(self.content)
+        """The content as a mapping; empty once erased, and where it is none of ours."""
+        try:
+            facts = {} if self.content is None else json.loads(self.content)
+        except ValueError:
+            return {}
+        return facts if isinstance(facts, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,12 @@ def content_of(facts: Mapping[str, object]) -> bytes:
 
 
 def new_entry(position: int, facts: Mapping[str, object], salt: bytes) -> Entry:
-    """The entry for these facts.
+    """The entry for these facts; its place is written into its content, so that moving it shows.
 
     Args:
         salt: 32 bytes from a cryptographic source.
     """
-    content = content_of(facts)
+    content = content_of({**facts, "position": position})
     return Entry(position, commitment(salt, content), salt, content)
 
 
@@ -137,13 +142,16 @@ class Finding:
         head: the database's last head, or None for an empty ledger.
         first_bad: position of the first entry that is wrong, or None.
         why: in words, empty where all is well.
+        states: for each (member id in hex, purpose) whose entry is not erased, the last state and since when.
+        peaks: the tree's right edge, packed: what the store must hold to go on appending.
     """
 
     entries: int = 0
     head: Head | None = None
     first_bad: int | None = None
     why: str = ""
-    states: dict[tuple[str, str], str] = field(default_factory=dict)
+    states: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    peaks: bytes = b""
 
     @property
     def is_ok(self) -> bool:
@@ -167,16 +175,11 @@ def checked(
         outside: heads in the file outside it, oldest first.
 
     Returns:
-        A finding; its `states` holds the last state of each (member, purpose) whose entry is not erased.
+        What was found.
     """
     finding = Finding()
     erased, missing = set[int](), list[int]()
-    wanted: dict[int, list[tuple[Head, str]]] = {}
-    for where, heads in (("the database", stored), ("the file outside it", outside)):
-        for head in heads:
-            wanted.setdefault(head.size, []).append((head, where))
-            if not is_signed(head, public_key):
-                finding.blame(max(head.size - 1, 0), f"a head in {where} is not signed by the ledger's key")
+    wanted = _signed_roots(finding, stored, outside, public_key)
     tree = Frontier()
     for expected, entry in enumerate(entries):
         if entry.position != expected:
@@ -186,13 +189,15 @@ def checked(
             missing.append(expected)
         elif commitment(entry.salt, entry.content) != entry.commitment:
             finding.blame(expected, f"the content of entry {expected} was changed")
+        elif entry.facts.get("position") != expected:
+            finding.blame(expected, f"entry {expected} was written at another place of the ledger")
         else:
             _note(entry.facts, erased, finding.states)
         tree = tree.plus([leaf_hash(entry.commitment)])
-        for head, where in wanted.get(tree.size, ()):
-            if head.root != tree.root():
-                finding.blame(expected, f"the tree differs from the head in {where} at size {head.size}")
-    finding.entries = tree.size
+        for root, where in wanted.get(tree.size, {}).items():
+            if root != tree.root():
+                finding.blame(expected, f"the tree differs from the head in {where} at size {tree.size}")
+    finding.entries, finding.peaks = tree.size, tree.packed()
     for position in missing:
         if position not in erased:
             finding.blame(position, f"the content of entry {position} is gone, and no erasure names it")
@@ -200,13 +205,32 @@ def checked(
     return finding
 
 
-def _note(facts: Mapping[str, object], erased: set[int], states: dict[tuple[str, str], str]) -> None:
+def _signed_roots(
+    finding: Finding, stored: Sequence[Head], outside: Sequence[Head], public_key: bytes
+) -> dict[int, dict[bytes, str]]:
+    """The roots that heads claim, by size, each with where it was found; unsigned ones are blamed."""
+    wanted: dict[int, dict[bytes, str]] = {}
+    # The file repeats the database, and a signature takes a tenth of a millisecond to check.
+    good = set[Head]()
+    for where, heads in (("the database", stored), ("the file outside it", outside)):
+        for head in heads:
+            if head not in good and not is_signed(head, public_key):
+                finding.blame(max(head.size - 1, 0), f"a head in {where} is not signed by the ledger's key")
+                continue
+            good.add(head)
+            wanted.setdefault(head.size, {}).setdefault(head.root, where)
+    return wanted
+
+
+def _note(
+    facts: Mapping[str, object], erased: set[int], states: dict[tuple[str, str], tuple[str, str]]
+) -> None:
     if facts.get("kind") == "erasure":
-        leaves = facts["leaves"]
-        assert isinstance(leaves, list)  # noqa: S101 - written by us, its commitment was just checked
-        erased.update(int(str(leaf)) for leaf in leaves)
+        leaves = facts.get("leaves")
+        erased.update(leaf for leaf in cast("list[object]", leaves or []) if isinstance(leaf, int))
     elif facts.get("kind") == "consent":
-        states[str(facts["member"]), str(facts["purpose"])] = str(facts["state"])
+        key = str(facts.get("member")), str(facts.get("purpose"))
+        states[key] = str(facts.get("state")), str(facts.get("since"))
 
 
 def _check_ends(finding: Finding, size: int, stored: Sequence[Head], outside: Sequence[Head]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -153,12 +154,15 @@ def import_members(gate: Gate, path: Path, at: datetime, simulated: Sequence[str
     rows = parsed.rows
     taken = Taken("members", read=len(rows) + len(parsed.refused), refusals=list(parsed.refused))
     registered = gate.register(rows)
-    taken.refusals += [Refused(place + 1, why, "") for place, why in registered.refused]
-    taken.kept = sum(found is not None for found in registered.ids)
+    taken.refusals += [Refused(parsed.lines[place], why, "") for place, why in registered.refused]
+    taken.kept = registered.added
+    taken.known = sum(found is not None for found in registered.ids) - registered.added
     taken.names = {row.alias or row.address for row in rows}
     gate.import_grants(rows, registered, f"import of {path.name}")
     if simulated:
-        simulate_grants(gate, [m for m in registered.ids if m is not None], simulated, at)
+        pairs = zip(rows, registered.ids, strict=True)
+        adults = dict.fromkeys(m for row, m in pairs if m is not None and not row.is_child)
+        simulate_grants(gate, list(adults), simulated, at)
     return taken
 
 
@@ -184,6 +188,23 @@ def write_refused(taken: Taken, folder: Path, at: datetime) -> None:
             line = {"line": row.line, "reason": row.reason, "text": row.text}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     taken.refused_file = str(path)
+
+
+def forget_refused(folder: Path, names: Sequence[str]) -> int:
+    """Take the lines that name an erased member out of the refused files. How many went."""
+    count = 0
+    # A name is whole: an alias `12` does not stand in `2012`.
+    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names), re.IGNORECASE)
+    for path in sorted(folder.glob("*.ndjson")):
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not named.search(json.loads(line)["text"])]
+        if len(kept) < len(lines):
+            count += len(lines) - len(kept)
+            beside = path.with_suffix(".tmp")
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+                file.writelines(kept)
+            beside.replace(path)
+    return count
 
 
 def _imported(
@@ -238,7 +259,8 @@ def _take(gate: Gate, parsed: Parsed, taken: Taken, *, is_own: bool, is_new_only
     taken.read += int(np.count_nonzero(is_row)) + len(parsed.refused) + sum(parsed.left_out.values())
     taken.left_out.update(parsed.left_out)
     taken.refusals += parsed.refused
-    taken.refusals += [Refused(int(place) + 1, LOST, "") for place in strangers if is_row[place]]
+    lines = np.arange(1, len(parsed) + 1) if parsed.lines is None else parsed.lines
+    taken.refusals += [Refused(int(lines[place]), LOST, "") for place in strangers if is_row[place]]
     is_row = np.delete(is_row, strangers)
     if is_new_only:
         is_new = _is_new(gate, plays)

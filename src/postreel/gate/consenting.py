@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from postreel.consent import Entry, Head, inclusion_proof, leaf_hash, new_entry, public_key_of, signed_head
 from postreel.errors import ConsentError, InputError
 from postreel.gate.core import Core
 from postreel.gate.learning import journal_removals
+from postreel.gate.verifying import repair_heads
+from postreel.gate.withdrawing import carry_withdrawal
 from postreel.ports import Change, GrantRow, Job, MemberFacts, OutboxRow, Transaction
 from postreel.purposes import SWITCHABLE, keys_in, mask_of, purpose_named
 
@@ -25,6 +28,8 @@ FLIGHT_S = 0.8
 STEP_S = 0.01
 STATES = ("granted", "refused", "withdrawn", "expired")
 MAILS = tuple(p.key for p in SWITCHABLE if p.key.startswith("mail."))
+SIMULATION = "simulation"
+"""The channel of answers that nobody gave: a sandbox alone has them."""
 YIELD_S = 0.001
 CHUNK = 200
 """Entries a transaction: so small that a withdrawal beside a bulk import waits a few milliseconds."""
@@ -59,29 +64,83 @@ def change(core: Core, changes: Sequence[Change]) -> Changed:
         ConsentError: a member is not here, or is a child, who grants nothing.
     """
     _refuse_odd(changes)
-    with core.records.writing() as tx:
-        members = sorted({c.member for c in changes})
-        facts = {m.member: m for m in tx.members(members)}
-        before = _by_member(tx.grants_of(members))
-        written = _written(core, tx, changes, facts, before)
-        if not written.entries:
-            position = max((row.position for rows in before.values() for row in rows.values()), default=-1)
-            return Changed(position, (), None, (), 0, ())
-        jobs, withheld = _carry(core, tx, before, written)
+    members = sorted({c.member for c in changes})
+    granting = {c.member for c in changes if c.state == "granted"}
+    jobs: tuple[Job, ...] = ()
+    withheld = 0
+    while True:
+        _finish_withdrawals(core, granting)
+        with core.records.writing() as tx:
+            open_jobs = tuple(job for job in tx.open_jobs() if job.member in members)
+            if any(job.member in granting for job in open_jobs):
+                continue  # withdrawn by somebody else since we looked
+            facts = {m.member: m for m in tx.members(members)}
+            before = _by_member(tx.grants_of(members))
+            written = _written(core, tx, changes, facts, before)
+            if written.entries:
+                jobs, withheld = _carry(core, tx, before, written)
+        break
+    if not written.entries:
+        return _said_again(core, changes, before, open_jobs)
     core.heads.append(written.head.line())
     journal_removals(core, jobs)
     begun = _waited(core, jobs)
     return Changed(written.entries[-1].position, written.entries, written.head, jobs, withheld, begun)
 
 
+def _finish_withdrawals(core: Core, members: set[bytes]) -> None:
+    """Carry open withdrawals of these members through, so that what they grant now starts afresh.
+
+    Else what was to be erased would be in use again, and the job would erase what came under the new grant.
+    """
+    if not members:
+        return
+    with core.records.reading() as tx:
+        waiting = [job for job in tx.open_jobs() if job.member in members]
+    for job in waiting:
+        if job.kind == "erasure":
+            raise ConsentError("that member is being erased; nothing was changed")
+        carry_withdrawal(core, job)
+
+
+def _said_again(
+    core: Core, changes: Sequence[Change], before: dict[bytes, dict[str, GrantRow]], open_jobs: Sequence[Job]
+) -> Changed:
+    """What stood so already. Whoever said it first may have died before the answer, so it is made to hold anew."""
+    jobs = [job for job in open_jobs if job.kind == "withdrawal" and job.step == "begun"]
+    begun: tuple[OutboxRow, ...] = ()
+    if jobs:
+        repair_heads(core)
+        journal_removals(core, jobs)
+        begun = _waited(core, jobs)
+    rows = [before.get(one.member, {}).get(one.purpose) for one in changes]
+    return Changed(max((row.position for row in rows if row), default=-1), (), None, (), 0, begun)
+
+
 def change_many(core: Core, changes: Sequence[Change]) -> int:
-    """As `change`, cut into transactions of at most 200 entries. How many entries were written."""
+    """As `change`, cut into transactions of at most 200 entries. How many entries were written.
+
+    A yes after a no of the same member comes in a later transaction, when what the no removes is gone.
+    """
     count = 0
-    for start in range(0, len(changes), CHUNK):
-        count += len(change(core, changes[start : start + CHUNK]).entries)
+    for part in _cut(changes):
+        count += len(change(core, part).entries)
         # Whoever waits to write goes before the next chunk.
         core.clock.sleep(YIELD_S)
     return count
+
+
+def _cut(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    part: list[Change] = []
+    named: set[tuple[bytes, str]] = set()
+    for one in changes:
+        if len(part) == CHUNK or (one.member, one.purpose) in named:
+            yield part
+            part, named = [], set()
+        part.append(one)
+        named.add((one.member, one.purpose))
+    if part:
+        yield part
 
 
 @dataclass(frozen=True)
@@ -94,6 +153,8 @@ class _Written:
 def _refuse_odd(changes: Sequence[Change]) -> None:
     if len(changes) > CHUNK:
         raise InputError(f"{len(changes)} changes in one transaction; at most {CHUNK}")
+    if len({(one.member, one.purpose) for one in changes}) < len(changes):
+        raise InputError("a purpose of one member changes twice in one transaction; make it two")
     for one in changes:
         if purpose_named(one.purpose) not in SWITCHABLE:
             raise InputError(f"{one.purpose!r} rests on law or contract and cannot be switched")
@@ -120,14 +181,15 @@ def _written(
             raise ConsentError("a child grants nothing; nothing was changed")
         rows = after.setdefault(one.member, {})
         held = rows.get(one.purpose)
-        if held is not None and held.state == one.state:
+        since = _since(tx, one, held)
+        if held is not None and held.state == one.state and since == held.since:
             continue
         position = frontier.size + len(entries)
         row = GrantRow(
             one.member,
             one.purpose,
             one.state,
-            one.at,
+            since,
             None,
             core.policy.wording_of(one.purpose),
             one.channel,
@@ -147,6 +209,24 @@ def _written(
     return _Written(tuple(entries), head, after)
 
 
+def _since(tx: Transaction, one: Change, held: GrantRow | None) -> datetime:
+    """When this state begins: a yes after a no never reaches back before the no, whatever the clocks say."""
+    at = one.at.astimezone(UTC)
+    if held is None or held.state != one.state:
+        return at if held is None or one.state != "granted" else max(at, held.since)
+    is_simulated = one.state == "granted" and one.channel == held.channel == SIMULATION
+    if not is_simulated or at >= held.since:
+        return held.since
+    # A second file of a sandbox reaches further back: so does its simulated grant, but not past a no.
+    told = (entry.facts for entry in tx.entries(member=one.member))
+    noes = [datetime.fromisoformat(str(f["since"])) for f in told if _is_no(f, one.purpose)]
+    return max([at, *noes])
+
+
+def _is_no(facts: Mapping[str, object], purpose: str) -> bool:
+    return facts.get("purpose") == purpose and facts.get("state") != "granted"
+
+
 def _facts(core: Core, one: Change, row: GrantRow) -> dict[str, object]:
     return {
         "kind": "consent",
@@ -154,7 +234,7 @@ def _facts(core: Core, one: Change, row: GrantRow) -> dict[str, object]:
         "member": one.member.hex(),
         "purpose": one.purpose,
         "state": one.state,
-        "since": one.at.isoformat(),
+        "since": row.since.isoformat(),
         "written": core.now().isoformat(),
         "wording": row.wording,
         "channel": one.channel,
@@ -191,9 +271,9 @@ def _carry(
             withheld += tx.withhold([member], kinds, "withdrawn", core.now())
         tx.raise_data_seq([member])
         position = written.entries[-1].position
-        job = Job(
-            f"w{position}-{member.hex()[:12]}", "withdrawal", member, lost, position, "begun", core.now()
-        )
+        # Nothing of the member is in the name: it outlives them.
+        name = f"w{position}-{secrets.token_hex(6)}"
+        job = Job(name, "withdrawal", member, lost, position, "begun", core.now())
         tx.add_job(job)
         jobs.append(job)
     tx.put_grants(changed)

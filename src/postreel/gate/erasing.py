@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
-from postreel.consent import leaf_hash, new_entry, signed_head
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from postreel.consent import Head, leaf_hash, new_entry, signed_head
+from postreel.errors import ConsentError
 from postreel.gate.consenting import change
 from postreel.gate.core import Core
 from postreel.gate.learning import is_on_roster
-from postreel.gate.reading import is_address
+from postreel.gate.reading import admitted_again, is_address
 from postreel.gate.standing import RESET
-from postreel.gate.withdrawing import run_withdrawal
+from postreel.gate.withdrawing import alone_with, run_withdrawal
 from postreel.members import member_id_from
-from postreel.ports import Change, Job
+from postreel.ports import Change, Job, Transaction
 from postreel.schema import STORED, id_array
 
 
@@ -47,16 +49,31 @@ def erase(core: Core, member: bytes) -> Erasure:
     Raises:
         ConsentError: the member is not here.
     """
-    core.need(member)
     with core.records.writing() as tx:
-        position = tx.ledger_size()
-        job = Job(f"e{position}-{secrets.token_hex(6)}", "erasure", member, 0, position, "begun", core.now())
-        tx.add_job(job)
-    return run_erasure(core, job)
+        if not tx.members([member]):
+            raise ConsentError("that member is not here (any more); nothing was done")
+        job = next((job for job in tx.open_jobs() if job.member == member and job.kind == "erasure"), None)
+        if job is None:
+            position, name = tx.ledger_size(), secrets.token_hex(6)
+            job = Job(f"e{position}-{name}", "erasure", member, 0, position, "begun", core.now())
+            tx.add_job(job)
+    return carry_erasure(core, job)
+
+
+def carry_erasure(core: Core, job: Job) -> Erasure:
+    """Carry an erasure through, if nobody else has meanwhile."""
+    with alone_with(core, job.member):
+        with core.records.reading() as tx:
+            is_here = bool(tx.members([job.member]))
+        if is_here:
+            return run_erasure(core, job)
+        with core.records.writing() as tx:
+            tx.step_job(job.job, "done", core.now(), None)
+    return Erasure(job.member, {}, 0.0, not is_on_roster(core, job.member), 0)
 
 
 def run_erasure(core: Core, job: Job) -> Erasure:
-    """Carry an erasure through; may be run again after a crash at any point."""
+    """Carry an erasure through, under `alone_with`; may be run again after a crash at any point."""
     began_s, member = core.clock.monotonic_s(), job.member
     with core.records.reading() as tx:
         held = [row for row in tx.grants_of([member]) if row.state == "granted"]
@@ -79,6 +96,8 @@ def _removed(core: Core, job: Job) -> dict[str, int]:
     with core.records.writing() as tx:
         who = tx.members([member])[0]
         address_key = None if who.address is None else core.address_key(who.address)
+        if address_key is not None:
+            _remember(core, tx, address_key, member)
         rows["engagement"] = tx.forget_engagement(member, ["open", "click"])
         rows["links"] = tx.forget_one_time(member)
         rows["access_log"] = tx.forget_access(member)
@@ -94,7 +113,28 @@ def _removed(core: Core, job: Job) -> dict[str, int]:
     return rows
 
 
-def _entry_of_erasure(core: Core, tx: Any, leaves: list[int]) -> Any:
+def _remember(core: Core, tx: Transaction, address_key: bytes, member: bytes) -> None:
+    """Keep the id that an address had, encrypted, so that by the address it can be checked that all of it went.
+
+    It says no more than the keyed hash beside it: whoever has the key could test any id against that.
+    """
+    note = _note_of(address_key)
+    nonce = secrets.token_bytes(12)
+    sealed = nonce + AESGCM(core.keys.secret("erased members")).encrypt(nonce, member, address_key)
+    tx.set_meta(note, " ".join([*(tx.meta(note) or "").split(), sealed.hex()]))
+
+
+def _erased_ids(core: Core, tx: Transaction, address_key: bytes) -> list[bytes]:
+    cipher = AESGCM(core.keys.secret("erased members"))
+    sealed = [bytes.fromhex(one) for one in (tx.meta(_note_of(address_key)) or "").split()]
+    return [cipher.decrypt(one[:12], one[12:], address_key) for one in sealed]
+
+
+def _note_of(address_key: bytes) -> str:
+    return f"erased {address_key.hex()}"
+
+
+def _entry_of_erasure(core: Core, tx: Transaction, leaves: list[int]) -> Head:
     frontier = tx.frontier()
     facts = {"kind": "erasure", "version": 1, "leaves": leaves, "written": core.now().isoformat()}
     entry = new_entry(frontier.size, facts, secrets.token_bytes(32))
@@ -107,16 +147,19 @@ def _entry_of_erasure(core: Core, tx: Any, leaves: list[int]) -> Any:
 
 def traces(core: Core, text: str) -> list[str]:
     """Where anything of a member with this id or address is found, in words; empty where nothing is."""
-    found: list[str] = []
-    member = member_id_from(text)
+    # Events that were admitted before a withdrawal and stored after it stand in the spool; this drops them.
+    core.events.compact(lambda plays: admitted_again(core, plays))
     with core.records.reading() as tx:
-        if member is None and is_address(text):
-            ids = tx.by_address_key([core.address_key(text)])
-            member = next(iter(ids.values()))[0] if ids else None
-        if member is None:
-            member = tx.by_alias([text]).get(text)
-        if member is None:
-            return found
+        one = member_id_from(text) or tx.by_alias([text]).get(text)
+        members = [] if one is None else [one]
+        if is_address(text):
+            key = core.address_key(text)
+            members += [*tx.by_address_key([key]).get(key, []), *_erased_ids(core, tx, key)]
+    return [trace for member in dict.fromkeys(members) for trace in _traces_of(core, member)]
+
+
+def _traces_of(core: Core, member: bytes) -> list[str]:
+    with core.records.reading() as tx:
         rows = {
             "members": len(tx.members([member])),
             "aliases": len(tx.aliases_of(member)),

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from postreel.catalogue import Catalogue, Title
-from postreel.consent import Finding, Head, Permitted, checked, public_key_of
+from postreel.consent import Finding, Permitted
 from postreel.errors import InputError, PostreelError
 from postreel.gate import (
     consenting,
@@ -20,6 +20,7 @@ from postreel.gate import (
     settling,
     shelf,
     signals,
+    verifying,
 )
 from postreel.gate.consenting import Changed
 from postreel.gate.core import Core
@@ -47,7 +48,7 @@ class Gate:
         self._core = core
         self._served = ServedModels()
         self._shelf: Catalogue | None = None
-        self._repair_heads()
+        verifying.repair_heads(core)
 
     @property
     def who(self) -> str:
@@ -264,24 +265,7 @@ class Gate:
 
     def verify_ledger(self) -> Finding:
         """Go through the whole ledger and compare it with its heads and with the grants in use."""
-        outside = [Head.from_line(line) for line in self._core.heads.lines()]
-        key = public_key_of(self._core.keys.ledger_key())
-        with self._core.records.reading() as tx:
-            finding = checked(tx.entries(), tx.heads(), outside, key)
-            for row in tx.grants_touched(-1):
-                said = finding.states.get((row.member.hex(), row.purpose))
-                if said != row.state:
-                    finding.blame(row.position, f"a grant in use says {row.state!r}, the ledger {said!r}")
-        return finding
-
-    def _repair_heads(self) -> None:
-        """A process may have died between the commit and the line in the file of heads: nobody was answered."""
-        lines = self._core.heads.lines()
-        last = Head.from_line(lines[-1]).size if lines else 0
-        with self._core.records.reading() as tx:
-            missing = [head for head in tx.heads() if head.size > last]
-        for head in missing:
-            self._core.heads.append(head.line())
+        return verifying.verify_ledger(self._core)
 
     # -- the catalogue, which is about nobody
 

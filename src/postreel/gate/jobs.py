@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from postreel.gate.core import Core
-from postreel.gate.erasing import run_erasure
-from postreel.gate.withdrawing import run_withdrawal
+from postreel.gate.erasing import carry_erasure
+from postreel.gate.withdrawing import carry_withdrawal
 
 
 def run_open_jobs(core: Core, member: bytes | None = None) -> int:
-    """Carry all open jobs through, or those of one member, oldest first. How many were finished."""
+    """Carry all open jobs through, or those of one member, oldest first. How many were looked after."""
     count = 0
     while True:
         with core.records.reading() as tx:
@@ -17,7 +17,7 @@ def run_open_jobs(core: Core, member: bytes | None = None) -> int:
             return count
         first = waiting[0]
         if first.kind == "erasure":
-            run_erasure(core, first)
+            carry_erasure(core, first)
         else:
-            run_withdrawal(core, first)
+            carry_withdrawal(core, first)
         count += 1

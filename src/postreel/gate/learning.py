@@ -5,7 +5,8 @@ hash. A withdrawal copies the part to the sealed removal journal before it is an
 served is the one without a solve, recounted without that member, until the next solve is published.
 
 An entry of the journal is pending while its member is on the current model's roster and its ledger position is
-not below the model's: so a kill between any two steps takes a part out neither twice nor never.
+not below the model's: so a kill between any two steps takes a part out neither twice nor never. An entry is
+written for who is on no roster as well: a model may be in the making that holds them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
 from postreel.catalogue import Catalogue
+from postreel.errors import InputError, TransientError
 from postreel.gate.core import Core
 from postreel.gate.reading import stream_at
 from postreel.ports import Job
@@ -45,6 +48,10 @@ from postreel.schema import Ids, Tastes, id_array, unique_ids
 
 KEY = "model roster"
 NONCE_BYTES = 12
+WAIT_S = 120.0
+"""How long a removal waits for who trains."""
+STEP_S = 0.02
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,38 @@ def learn(core: Core, catalogue: Catalogue, settings: RecommendSettings) -> Lear
     return Learned(model, standing.position, len(members))
 
 
+@contextmanager
+def held_in_turn(core: Core, name: str, wait_s: float) -> Generator[None, None, None]:
+    """Hold a lock, waiting for it.
+
+    Raises:
+        TransientError: another process held it all that time.
+    """
+    until_s = core.clock.monotonic_s() + wait_s
+    while True:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(core.locks.held(name))
+            except TransientError:
+                if core.clock.monotonic_s() >= until_s:
+                    raise
+            else:
+                yield
+                return
+        core.clock.sleep(STEP_S)
+
+
+def _on_current(core: Core, look: Callable[[str], V], otherwise: V) -> V:
+    """What `look` finds in the current model, whatever is published and pruned meanwhile."""
+    while (name := core.models.current()) is not None:
+        try:
+            return look(name)
+        except InputError:
+            if core.models.current() == name:
+                raise
+    return otherwise
+
+
 def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
     """Those whose grant went while the model was built: what they answered must hold in it as well."""
     gone = members[~core.standing().is_live(Training, members)]
@@ -121,16 +160,11 @@ def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
 
 
 def journal_removal(core: Core, member: bytes, position: int) -> bool:
-    """Copy a member's part to the removal journal, fsynced; False where the model does not hold them."""
-    name = core.models.current()
-    if name is None:
-        return False
-    roster = _Roster.of(core, name)
-    key = core.member_key(member).hex()
-    if key not in roster.places:
-        return False
-    core.models.append_journal(_Entry(position, key, roster.part(key)).line())
-    return True
+    """Copy a member's part to the removal journal, fsynced; False where the model does not hold them (yet)."""
+    key = core.member_key(member)
+    part = _on_current(core, lambda name: _part_of(core, name, key), None)
+    core.models.append_journal(_Entry(position, key.hex(), part or b"").line())
+    return part is not None
 
 
 def journal_removals(core: Core, jobs: Sequence[Job]) -> None:
@@ -142,38 +176,48 @@ def journal_removals(core: Core, jobs: Sequence[Job]) -> None:
 
 def solve_removals(core: Core, catalogue: Catalogue) -> bool:
     """Take all pending parts out of the counts, solve anew, and publish. False where nothing was pending."""
-    with core.locks.held("model"):
+    with held_in_turn(core, "model", WAIT_S):
         name = core.models.current()
         if name is None:
+            core.models.trim_journal(lambda _: False)
             return False
         pending = _pending(core, name)
         if pending:
             counts = _counts_without(core, name, pending)
-            roster = _Roster.of(core, name).without({entry.member_key for entry in pending})
+            roster = _Roster.of(core, name).without(set(pending))
             old = Model.from_parts(*_readers(core, name))
             model = model_of(counts, catalogue, old.settings, core.now())
             _publish(core, model, counts, roster, _position(core, name))
-        left = {entry.line() for entry in _pending(core, core.models.current() or "")}
-        core.models.trim_journal(lambda line: line in left)
+        _trim_journal(core)
     return bool(pending)
+
+
+def _trim_journal(core: Core) -> None:
+    """Drop what is not pending in the current model. Under the model's lock: a model in the making may hold them."""
+    name = core.models.current() or ""
+    keys, position = set(_Roster.of(core, name).places), _position(core, name)
+    # Looked at line by line as it is rewritten: what a withdrawal adds meanwhile stays.
+    core.models.trim_journal(lambda line: _is_pending(_Entry.of(line), keys, position))
 
 
 def served(core: Core, cache: ServedModels, catalogue: Catalogue) -> Model:
     """The model to score with now: the current one, or, while a removal is not solved, the one without a solve."""
-    name = core.models.current()
-    journal = core.models.journal()
-    key = (name, len(journal), catalogue.version if name is None else 0)
     with cache.lock:
+        name = core.models.current()
+        key = (name, tuple(core.models.journal()), catalogue.version)
         if cache.model is None or cache.key != key:
-            cache.model, cache.key = _loaded(core, name, catalogue), key
+            cache.model = _on_current(core, lambda name: _loaded(core, name, catalogue), None)
+            cache.model = cache.model or _of_nobody(core, catalogue)
+            cache.key = key
         return cache.model
 
 
-def _loaded(core: Core, name: str | None, catalogue: Catalogue) -> Model:
-    if name is None:
-        settings = RecommendSettings()
-        nobody = Builder(settings, catalogue).counts
-        return unsolved(nobody, catalogue, settings, core.now())
+def _of_nobody(core: Core, catalogue: Catalogue) -> Model:
+    settings = RecommendSettings()
+    return unsolved(Builder(settings, catalogue).counts, catalogue, settings, core.now())
+
+
+def _loaded(core: Core, name: str, catalogue: Catalogue) -> Model:
     model = Model.from_parts(*_readers(core, name))
     pending = _pending(core, name)
     if not pending:
@@ -183,15 +227,14 @@ def _loaded(core: Core, name: str | None, catalogue: Catalogue) -> Model:
 
 def is_pending(core: Core, member: bytes) -> bool:
     """Whether this member's part still waits to be solved out of the model."""
-    name = core.models.current()
     key = core.member_key(member).hex()
-    return name is not None and any(entry.member_key == key for entry in _pending(core, name))
+    return _on_current(core, lambda name: key in _pending(core, name), False)
 
 
 def is_on_roster(core: Core, member: bytes) -> bool:
     """Whether the current model holds a part of this member."""
-    name = core.models.current()
-    return name is not None and core.member_key(member).hex() in _Roster.of(core, name).places
+    key = core.member_key(member)
+    return _on_current(core, lambda name: _part_of(core, name, key) is not None, False)
 
 
 def _readers(core: Core, name: str) -> tuple[Callable[[str], NDArray[Any]], Callable[[str], bytes]]:
@@ -202,30 +245,34 @@ def _position(core: Core, name: str) -> int:
     return int(core.models.text(name, "ledger_position"))
 
 
-def _pending(core: Core, name: str) -> list[_Entry]:
-    if not name:
-        return []
-    roster, position = _Roster.of(core, name), _position(core, name)
-    found = {
-        entry.member_key: entry
-        for entry in map(_Entry.of, core.models.journal())
-        if entry.position >= position and entry.member_key in roster.places
-    }
-    return list(found.values())
+def _is_pending(entry: _Entry, keys: Container[str], position: int) -> bool:
+    return entry.position >= position and entry.member_key in keys
 
 
-def _counts_without(core: Core, name: str, pending: Sequence[_Entry]) -> Counts:
+def _pending(core: Core, name: str) -> dict[str, bytes]:
+    """The sealed part of each member who is to be taken out of this model, as it was put in."""
+    entries = [_Entry.of(line) for line in core.models.journal()]
+    if not entries:
+        return {}
+    places, position = _Roster.of(core, name).places, _position(core, name)
+    return {e.member_key: places[e.member_key] for e in entries if _is_pending(e, places, position)}
+
+
+def _counts_without(core: Core, name: str, pending: Mapping[str, bytes]) -> Counts:
     counts = Counts.from_parts(*_readers(core, name))
     cipher = AESGCM(core.keys.secret(KEY))
-    opened = [_opened(cipher, entry.member_key, entry.part) for entry in pending]
+    opened = [_opened(cipher, key, part) for key, part in pending.items()]
     # Which member a part belongs to does not enter the counts: any distinct ids serve.
-    stand_ins = id_array(bytes.fromhex(entry.member_key)[:15] + b"\x01" for entry in pending)
+    stand_ins = id_array(bytes.fromhex(key)[:15] + b"\x01" for key in pending)
     vocabulary = counts.vocabulary
     counts.take_out(Contributions.unpacked(stand_ins, opened, vocabulary))
     return counts
 
 
 def _publish(core: Core, model: Model, counts: Counts, roster: _Roster, position: int) -> None:
+    if model.name == core.models.current():
+        # Solved anew within one second to the same figures: a published model is never changed.
+        model = replace(model, name=f"{model.name}-{secrets.token_hex(3)}")
     arrays, texts = model.to_parts()
     more_arrays, more_texts = counts.to_parts()
     texts = {**texts, **more_texts, "ledger_position": str(position).encode()}
@@ -248,14 +295,24 @@ def _opened(cipher: AESGCM, key: str, sealed: bytes) -> bytes:
     return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bytes.fromhex(key))
 
 
+def _part_of(core: Core, name: str, key: bytes) -> bytes | None:
+    """The sealed part of one member, found without reading the roster through."""
+    packed = core.models.array(name, "roster_keys")
+    if packed.size == 0:
+        return None
+    keys = packed.view("S32")
+    at = int(np.searchsorted(keys, np.bytes_(key)))
+    if at == len(keys) or keys[at] != np.bytes_(key):
+        return None
+    start, end = core.models.array(name, "roster_offsets")[at : at + 2].tolist()
+    return core.models.array(name, "roster_parts")[start:end].tobytes()
+
+
 @dataclass(frozen=True)
 class _Roster:
     """Each member's sealed part, by the keyed hash of the member."""
 
     places: dict[str, bytes]
-
-    def part(self, key: str) -> bytes:
-        return self.places[key]
 
     def without(self, keys: set[str]) -> _Roster:
         return _Roster({key: part for key, part in self.places.items() if key not in keys})

@@ -17,7 +17,7 @@ from postreel.consent import Permitted
 from postreel.errors import ConsentError, InputError
 from postreel.gate.core import Core
 from postreel.gate.standing import Standing
-from postreel.members import normal_address
+from postreel.members import member_id_from, normal_address
 from postreel.purposes import Devices, History, Purpose, Rights, Service
 from postreel.schema import (
     KEEPABLE,
@@ -78,8 +78,10 @@ def admitted_again(core: Core, plays: Plays) -> Plays:
     standing = core.standing()
     members = plays.members
     arrived = plays.table.column("arrived").cast(pa.int64()).to_numpy()
-    kept = plays.where(standing.since_us(History, members) <= arrived)
-    return _without_devices(kept, ~standing.is_live(Devices, kept.members))
+    is_kept = standing.since_us(History, members) <= arrived
+    kept = plays.where(is_kept)
+    # A device id that came before the grant of now belongs to an earlier one, which was withdrawn.
+    return _without_devices(kept, standing.since_us(Devices, kept.members) > arrived[is_kept])
 
 
 def stream(core: Core, table: type[R], under: type[P]) -> Iterator[Permitted[R, P]]:
@@ -169,7 +171,11 @@ def resolved(core: Core, names: Sequence[str]) -> dict[str, bytes]:
     """The members with these aliases, ids or addresses; an address that several share names nobody."""
     with core.records.reading() as tx:
         found = tx.by_alias(names)
-        keys = {name: core.address_key(name) for name in names if name not in found and is_address(name)}
+        rest = [name for name in names if name not in found]
+        ids = {name: member for name in rest if (member := member_id_from(name)) is not None}
+        here = {facts.member for facts in tx.members(list(ids.values()))} if ids else set[bytes]()
+        found |= {name: member for name, member in ids.items() if member in here}
+        keys = {name: core.address_key(name) for name in rest if is_address(name)}
         by_key = tx.by_address_key(list(keys.values()))
     for name, key in keys.items():
         if len(by_key.get(key, [])) == 1:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from postreel.errors import InputError
-from postreel.gate.consenting import change_many
+from postreel.gate.consenting import YIELD_S, change_many
 from postreel.gate.core import Core
+from postreel.gate.jobs import run_open_jobs
 from postreel.members import MemberRow, normal_address
 from postreel.ports import Change, MemberFacts, Transaction
 
@@ -33,11 +33,13 @@ class Registered:
 def register(core: Core, rows: Sequence[MemberRow]) -> Registered:
     """Add members, or bring what is stored of them up to date. Grants nothing.
 
-    A member is the same when the alias is, else when exactly one has the address. An address whose member was
-    erased is refused: they come back by their own hand only.
+    A member is the same when the alias is, else when exactly one has the address; but one who is known by another
+    alias is somebody else. An address whose member was erased is refused: they come back by their own hand only.
+    Whoever turns out to be a child loses all grants, and what rested on them.
     """
     ids: list[bytes | None] = []
     refused: list[tuple[int, str]] = []
+    children: list[bytes] = []
     added = 0
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
@@ -48,7 +50,22 @@ def register(core: Core, rows: Sequence[MemberRow]) -> Registered:
                 added += is_new
                 if why:
                     refused.append((start + offset, why))
+                elif found is not None and part[offset].is_child and not is_new:
+                    children.append(found)
+        core.clock.sleep(YIELD_S)
+    _end_grants(core, children)
     return Registered(tuple(ids), added, tuple(refused))
+
+
+def _end_grants(core: Core, children: Sequence[bytes]) -> None:
+    with core.records.reading() as tx:
+        held = [row for row in tx.grants_of(children) if row.state == "granted"]
+    now, why = core.now(), "a child grants nothing"
+    change_many(
+        core, [Change(row.member, row.purpose, "withdrawn", "registration", why, now) for row in held]
+    )
+    for child in {row.member for row in held}:
+        run_open_jobs(core, child)
 
 
 def _registered(
@@ -64,35 +81,50 @@ def _registered(
     }
     fresh: list[tuple[MemberFacts, bytes | None, str | None, datetime]] = []
     results: list[tuple[bytes | None, bool, str]] = []
+    adopted: list[tuple[str, bytes]] = []
+    named = {member: bool(tx.aliases_of(member)) for ids in by_key.values() for member in ids}
     for row, key in zip(rows, keys, strict=True):
-        member = _same(row, key, by_alias, by_key)
-        if member is None and key is not None and key in gone:
+        sharing = by_key.get(key, []) if key is not None else []
+        member = by_alias.get(row.alias) if row.alias else None
+        if row.alias is None and len(sharing) > 1:
+            why = f"{len(sharing)} members share this address; give the row its alias"
+            results.append((None, False, why))
+            continue
+        if member is None and len(sharing) == 1 and _may_be(row, has_alias=named.get(sharing[0], False)):
+            member = sharing[0]
+        if member is None and row.is_child and row.alias is None:
+            results.append((None, False, "a child has no mailbox; give the row an alias"))
+            continue
+        # A child has no address of their own: the one told is a parent's, which is not shared by that.
+        own_key = None if row.is_child else key
+        if key is not None and key in gone and member not in sharing:
             results.append((None, False, "this address was erased; its owner alone can come back"))
             continue
         facts = _facts_of(row, member or core.random_id())
         if member is None:
-            fresh.append((facts, key, row.alias, core.now()))
+            fresh.append((facts, own_key, row.alias, core.now()))
             if row.alias:
                 by_alias[row.alias] = facts.member
-            if key is not None:
-                by_key.setdefault(key, []).append(facts.member)
-        elif member in known and replace(known[member], data_seq=0, is_shared=False) != facts:
-            tx.change_member(facts, key)
+            if own_key is not None:
+                by_key.setdefault(own_key, []).append(facts.member)
+        elif member in known:
+            if row.alias and row.alias not in by_alias:
+                adopted.append((row.alias, member))
+                by_alias[row.alias] = member
+            if replace(known[member], data_seq=0, is_shared=False) != facts:
+                tx.change_member(facts, own_key)
+                known[member] = facts
+        named[facts.member] = named.get(facts.member, False) or row.alias is not None
         results.append((facts.member, member is None, ""))
     tx.add_members(fresh)
+    tx.add_aliases(adopted)
     return results
 
 
-def _same(
-    row: MemberRow, key: bytes | None, by_alias: dict[str, bytes], by_key: dict[bytes, list[bytes]]
-) -> bytes | None:
-    if row.alias:
-        # With an alias the source tells its people apart: another alias on the same address is somebody else.
-        return by_alias.get(row.alias)
-    sharing = by_key.get(key, []) if key is not None else []
-    if len(sharing) > 1:
-        raise InputError(f"{len(sharing)} members share one address; give each row its alias")
-    return sharing[0] if sharing else None
+def _may_be(row: MemberRow, *, has_alias: bool) -> bool:
+    """Whether the one member with a row's address may be whom it means, though its alias is not known."""
+    # A source tells its people apart by alias; and a child's row may carry a parent's address.
+    return row.alias is None or not (has_alias or row.is_child)
 
 
 def _facts_of(row: MemberRow, member: bytes) -> MemberFacts:

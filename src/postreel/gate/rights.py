@@ -35,6 +35,11 @@ class MemberRights:
         """Where and how they are written to."""
         return self.core.need(self.member)
 
+    def aliases(self) -> list[str]:
+        """The names that sources have for them."""
+        with self.core.records.reading() as tx:
+            return tx.aliases_of(self.member)
+
     def grants(self) -> dict[str, GrantRow]:
         """What is on record, by purpose; a purpose never answered is not in it."""
         with self.core.records.reading() as tx:
@@ -47,7 +52,6 @@ class MemberRights:
 
         What an earlier withdrawal has still to remove is removed first, so that the new grant starts afresh.
         """
-        run_open_jobs(self.core, self.member)
         return self._switch(dict.fromkeys(purposes, "granted"), channel, evidence, at)
 
     def refuse(
@@ -64,8 +68,6 @@ class MemberRights:
     def switch(self, answers: dict[str, bool], channel: str, evidence: str) -> Changed:
         """Write down yes and no in one entry of the ledger each, in one transaction."""
         held = self.grants()
-        if any(answers.values()):
-            run_open_jobs(self.core, self.member)
         states = {
             key: "granted"
             if yes
@@ -118,10 +120,10 @@ class MemberRights:
         return permitted.unseal(self.core.seal)
 
     def _switch(self, states: dict[str, str], channel: str, evidence: str, at: datetime | None) -> Changed:
-        order = [p.key for p in SWITCHABLE if p.key in states] + [k for k in states if k not in ALL]
+        order = [*(key for key in ALL if key in states), *(key for key in states if key not in ALL)]
         when = self.core.now() if at is None else at
         changes = [Change(self.member, key, states[key], channel, evidence, when) for key in order]
         return change(self.core, changes)
 
 
-ALL = frozenset(p.key for p in SWITCHABLE)
+ALL = tuple(p.key for p in SWITCHABLE)

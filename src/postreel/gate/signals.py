@@ -35,8 +35,11 @@ def note_signal(core: Core, send_id: bytes, kind: str, slot: int = 0) -> bool:
         if row is None or not row.used & BIT[purpose.key]:
             return False
         with core.records.writing() as tx:
+            # A grant that began after the mail had left does not wake the pixels and links of before.
             live = any(
-                g.live_since is not None for g in tx.grants_of([row.member]) if g.purpose == purpose.key
+                g.live_since is not None and g.touched < row.position
+                for g in tx.grants_of([row.member])
+                if g.purpose == purpose.key
             )
             if live:
                 tx.note(send_id, row.member, kind, slot, core.now())

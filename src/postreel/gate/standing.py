@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from postreel.errors import ConsentError, TransientError
+from postreel.errors import ConsentError, PostreelError
 from postreel.ports import GrantRow, Records
 from postreel.purposes import BIT, SWITCHABLE, Purpose
 from postreel.schema import Ids, Mask, id_array, is_among
@@ -82,7 +82,7 @@ class Follower:
         with self._lock:
             try:
                 return self._followed()
-            except TransientError as fault:
+            except PostreelError as fault:
                 raise ConsentError("grants could not be looked up, so nothing is used; try again") from fault
 
     def _followed(self) -> Standing:

@@ -46,6 +46,8 @@ class Facet:
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
+        self.has_forgotten = False
+        """Something personal was removed for good: no copy of it may stay in a log of the store's own."""
 
     def _run(self, statement: Any) -> Any:
         return self._db.execute(statement)

@@ -34,6 +34,7 @@ class EngagementFacet(Facet):
         return [(row.send_id, row.kind, row.slot, row.count) for row in self._run(query)]
 
     def forget_engagement(self, member: bytes, kinds: Sequence[str]) -> int:
+        self.has_forgotten = True
         mine = (engagement.c.member == member) & engagement.c.kind.in_(kinds)
         return int(self._run(delete(engagement).where(mine)).rowcount)
 
@@ -74,6 +75,7 @@ class DeskFacet(Facet):
         return self._run(fresh).rowcount == 1
 
     def forget_one_time(self, member: bytes) -> int:
+        self.has_forgotten = True
         return int(self._run(delete(one_time).where(one_time.c.member == member)).rowcount)
 
     def add_job(self, job: Job) -> None:
@@ -105,6 +107,7 @@ class DeskFacet(Facet):
         self._run(update(jobs).where(jobs.c.id == job).values(**values))
 
     def forget_jobs(self, member: bytes, substitute: bytes) -> int:
+        self.has_forgotten = True
         mine = update(jobs).where(jobs.c.member == member)
         return int(self._run(mine.values(member=substitute, certificate=None)).rowcount)
 
@@ -143,6 +146,7 @@ class DeskFacet(Facet):
         ]
 
     def forget_access(self, member: bytes) -> int:
+        self.has_forgotten = True
         return int(self._run(delete(access_log).where(access_log.c.member == member)).rowcount)
 
     def meta(self, key: str) -> str | None:

@@ -78,6 +78,7 @@ class MemberFacet(Facet):
             self._run(changed.values(data_seq=members.c.data_seq + 1))
 
     def remove_member(self, member: bytes, member_key: bytes, address_key: bytes | None, at: datetime) -> int:
+        self.has_forgotten = True
         trace = {"member_key": member_key, "address_key": address_key, "at": us(at)}
         self._insert(erased, [trace])
         removed = self._run(delete(aliases).where(aliases.c.member == member)).rowcount

@@ -170,6 +170,7 @@ class OutboxFacet(MemberFacet):
         return None if row is None else _row(row)
 
     def forget_sends(self, member: bytes, substitute: bytes) -> int:
+        self.has_forgotten = True
         mine = update(outbox).where(outbox.c.member == member)
         return int(
             self._run(mine.values(member=substitute, message_id=None, record=None, reply=None)).rowcount

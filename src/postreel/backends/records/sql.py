@@ -7,6 +7,7 @@ Postgres the same is had by one advisory lock for transactions that touch the le
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from postreel.backends.records.consents import ConsentFacet
@@ -22,11 +24,12 @@ from postreel.backends.records.desk import DeskFacet, EngagementFacet
 from postreel.backends.records.outbox import OutboxFacet
 from postreel.backends.records.shelf import CatalogueFacet
 from postreel.backends.records.turn import write_turn
-from postreel.errors import SettingsError, TransientError
+from postreel.errors import PermanentError, SettingsError, TransientError
 
 REVISION = "0001"
 """The newest migration; a test holds it to the files."""
 BUSY_TIMEOUT_S = 10
+CLEAR_WAIT_MS = 1_000
 LEDGER_LOCK = 0x706F7374
 
 
@@ -57,6 +60,8 @@ class SqlRecords:
     def reading(self) -> Generator[SqlTransaction, None, None]:
         """A consistent view."""
         with _plain_errors(), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield SqlTransaction(connection)
             connection.rollback()
 
@@ -67,8 +72,11 @@ class SqlRecords:
             connection = connection.execution_options(postreel_writes=True)
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LEDGER_LOCK})
-            yield SqlTransaction(connection)
+            transaction = SqlTransaction(connection)
+            yield transaction
             connection.commit()
+            if transaction.has_forgotten and connection.dialect.name == "sqlite":
+                _clear_log(connection)
 
     def _turn(self) -> AbstractContextManager[None]:
         file = self._engine.url.database
@@ -82,6 +90,7 @@ class SqlRecords:
                 return
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         # Alembic is slow to import and needed only when a migration is due.
         config = Config()
@@ -89,7 +98,12 @@ class SqlRecords:
         with _plain_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(postreel_writes=True)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as fault:
+                raise SettingsError(
+                    f"this store was made by a newer Postreel; update this one ({fault})"
+                ) from None
             connection.commit()
 
 
@@ -99,7 +113,11 @@ def _engine(url: str) -> Engine:
         raise SettingsError(f"records can live in sqlite or postgresql, not in {backend!r}")
     try:
         if backend == "postgresql":
-            return create_engine(url)
+            # One snapshot a reading, as SQLite gives; a writing one holds the lock and so sees all before it.
+            named = make_url(url)
+            driver = "postgresql+psycopg" if named.drivername == "postgresql" else named.drivername
+            return create_engine(named.set(drivername=driver))
+        _make_private(make_url(url).database)
         engine = create_engine(
             url, poolclass=QueuePool, pool_size=8, max_overflow=24, connect_args={"timeout": BUSY_TIMEOUT_S}
         )
@@ -108,6 +126,34 @@ def _engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _make_private(path: str | None) -> None:
+    """Make the file for its owner alone; SQLite gives its log beside it the same mode."""
+    if not path or path == ":memory:":
+        return
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        Path(path).chmod(0o600)
+    except OSError as fault:
+        raise TransientError(f"the record store cannot be opened: {fault.strerror}") from None
+
+
+def _clear_log(connection: Connection) -> None:
+    """Empty SQLite's write-ahead log, which would keep what was erased for as long as nobody overwrites it.
+
+    Readers at work keep it from being emptied; then the next transaction that forgets does it.
+    """
+    raw = connection.connection.dbapi_connection
+    assert raw is not None  # noqa: S101 - a connection that has just committed
+    cursor = raw.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={CLEAR_WAIT_MS}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.fetchall()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        cursor.close()
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -139,4 +185,8 @@ def _plain_errors() -> Generator[None, None, None]:
     except DBAPIError as fault:
         if fault.connection_invalidated:
             raise TransientError("the connection to the record store was lost") from fault
-        raise
+        if isinstance(fault, IntegrityError | ProgrammingError):
+            raise  # a fault of ours, not of the store
+        raise PermanentError(f"the record store is damaged or is none: {fault.orig}") from fault
+    except PoolTimeout as fault:
+        raise TransientError("the record store has no connection free; try again") from fault
