@@ -13,13 +13,18 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from postreel import app as composition
-from postreel.app import App
+from mails import package_text
+
+from postreel.app import App, opened
+from postreel.backends.events.files import FileEvents
 from postreel.backends.local import FileHeads, FileKeys, FileLocks, SystemClock
+from postreel.backends.models.files import FileModels
+from postreel.backends.records.sql import SqlRecords
+from postreel.backends.transports import MaildirTransport
 from postreel.catalogue import Title
 from postreel.cli.home import SANDBOX
 from postreel.compose import Kit
-from postreel.consent import Seal
+from postreel.consent import Policy, Seal
 from postreel.gate import Core, Gate
 from postreel.members import MemberRow
 from postreel.ports import Change, Clock, Events, Models, Records, Transport
@@ -43,6 +48,14 @@ def a_home(path: Path, *, sandbox: bool = True, transport: str = "maildir:outbox
     settings = checked_settings(home=path, sandbox=sandbox, transport=transport, **SANDBOX)
     (path / FILE_NAME).write_text(written_settings(settings, WRITTEN), "utf-8")
     return settings
+
+
+def handing_to_a_server(settings: Settings, port: int) -> Settings:
+    """The same home, handing its mail to a server on this machine. No sandbox any more, which has a maildir only."""
+    values = {"sandbox": False, "transport": f"smtp://127.0.0.1:{port}?tls=none"}
+    changed = checked_settings(home=settings.home, **SANDBOX | values)
+    (settings.home / FILE_NAME).write_text(written_settings(changed, WRITTEN), "utf-8")
+    return changed
 
 
 @dataclass(frozen=True)
@@ -74,14 +87,15 @@ def opened_home(
     """Open a home as `app.opened` does, with another clock or with parts wrapped."""
     seal = Seal()
     clock = SystemClock() if clock is None else clock
-    policy = composition._policy(settings)
+    policy = Policy.parse(package_text("consent", "policy.toml"))
     keys, locks = FileKeys(settings.home / "keys"), FileLocks(settings.home / "locks")
-    records = composition._records(settings)
-    sender = composition._transport(settings, seal, clock) if transport is None else transport(seal, clock)
+    records = SqlRecords(f"sqlite:///{settings.home / 'postreel.db'}")
+    box = MaildirTransport(settings.home / "outbox", seal, clock)
+    sender = box if transport is None else transport(seal, clock)
     core = Core(
         records=around_records(records),
-        events=around_events(composition._events(settings, seal)),
-        models=around_models(composition._models(settings)),
+        events=around_events(FileEvents(settings.home / "events", seal, 4)),
+        models=around_models(FileModels(settings.home / "models")),
         transport=around_transport(sender),
         clock=clock,
         keys=keys,
@@ -101,7 +115,7 @@ def a_shared_kit() -> Kit:
     """A kit for every home of this run: they share their keys. Posters are drawn once."""
     folder = Path(tempfile.mkdtemp(prefix="postreel-test-kit-"))
     shutil.copytree(_keys(), folder / "keys")
-    return composition.opened(checked_settings(home=folder, sandbox=True, **SANDBOX)).kit
+    return opened(checked_settings(home=folder, sandbox=True, **SANDBOX)).kit
 
 
 def some_titles(count: int) -> list[Title]:
