@@ -26,6 +26,7 @@ from postreel.purposes import SWITCHABLE, keys_in, mask_of, purpose_named
 FLIGHT_S = 0.8
 """Seconds after which a mail put in flight may no longer begin its DATA."""
 STEP_S = 0.01
+EVERY = mask_of(p.key for p in SWITCHABLE)
 STATES = ("granted", "refused", "withdrawn", "expired")
 MAILS = tuple(p.key for p in SWITCHABLE if p.key.startswith("mail."))
 SIMULATION = "simulation"
@@ -84,7 +85,7 @@ def change(core: Core, changes: Sequence[Change]) -> Changed:
         return _said_again(core, changes, before, open_jobs)
     core.heads.append(written.head.line())
     journal_removals(core, jobs)
-    begun = _waited(core, jobs)
+    begun = _waited(core, {job.member: job.purposes for job in jobs})
     return Changed(written.entries[-1].position, written.entries, written.head, jobs, withheld, begun)
 
 
@@ -106,13 +107,15 @@ def _finish_withdrawals(core: Core, members: set[bytes]) -> None:
 def _said_again(
     core: Core, changes: Sequence[Change], before: dict[bytes, dict[str, GrantRow]], open_jobs: Sequence[Job]
 ) -> Changed:
-    """What stood so already. Whoever said it first may have died before the answer, so it is made to hold anew."""
+    """What stood so already. Whoever said it first may have died before the answer, so it is made to hold anew.
+
+    Or they wait for their answer now, while the job is done behind it: so this waits too, whatever step that is at.
+    """
     jobs = [job for job in open_jobs if job.kind == "withdrawal" and job.step == "begun"]
-    begun: tuple[OutboxRow, ...] = ()
     if jobs:
         repair_heads(core)
         journal_removals(core, jobs)
-        begun = _waited(core, jobs)
+    begun = _waited(core, {one.member: EVERY & ~_live(before.get(one.member, {})) for one in changes})
     rows = [before.get(one.member, {}).get(one.purpose) for one in changes]
     return Changed(max((row.position for row in rows if row), default=-1), (), None, (), 0, begun)
 
@@ -284,12 +287,14 @@ def _live(rows: dict[str, GrantRow]) -> int:
     return mask_of(key for key, row in rows.items() if row.live_since is not None)
 
 
-def _waited(core: Core, jobs: Sequence[Job]) -> tuple[OutboxRow, ...]:
+def _waited(core: Core, lost: Mapping[bytes, int]) -> tuple[OutboxRow, ...]:
     """Wait until no mail that uses what was taken back can begin to leave; those that had begun, or may have.
 
     A mail uses the purpose of its kind, and perhaps a pixel, measured links, the member's own titles.
+
+    Args:
+        lost: the purposes, as bits, that each of these members has no live grant of any more.
     """
-    lost = {job.member: job.purposes for job in jobs}
     if not lost:
         return ()
 
@@ -308,7 +313,9 @@ def _waited(core: Core, jobs: Sequence[Job]) -> tuple[OutboxRow, ...]:
     with core.records.reading() as tx:
         for row in watched:
             now = tx.send(row.send_id)
-            if now is not None and now.state not in ("planned", "claimed", "withheld"):
+            is_out = now is not None and now.state not in ("planned", "claimed", "withheld")
+            # One that came back and left without what was taken back is none of those.
+            if now is not None and is_out and now.used & lost[row.member]:
                 begun.append(now)
     return tuple(begun)
 
