@@ -76,7 +76,7 @@ class Policy:
                 ask_again_days=int(raw["ask_again_days"]),
                 retention_days={key: int(days) for key, days in raw["retention_days"].items()},
             )
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as fault:
+        except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, ValueError) as fault:
             raise SettingsError(f"the policy file cannot be read: {fault!r}") from None
         _refuse_odd(policy)
         return policy
