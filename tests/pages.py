@@ -6,10 +6,16 @@ import email
 import email.policy
 import re
 import shutil
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, cached_property
@@ -164,3 +170,37 @@ def send_picks(place: Place) -> None:
     """One campaign, sent."""
     campaign, _ = plan_campaign(place.app.gate, "picks", "first", place.app.clock)
     send_campaign(place.app.gate, campaign, place.app.kit, place.app.clock)
+
+
+@contextmanager
+def served(place: Place) -> Iterator[str]:
+    """A server of its own for this place, as `postreel serve` starts it; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("postreel")),
+        "--home",
+        str(place.home),
+        "serve",
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the server ended before it answered"
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer within a minute")

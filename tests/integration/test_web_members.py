@@ -253,12 +253,17 @@ class TestConfirm:
         assert (row.state, row.channel) == ("granted", "confirmation mail")
         assert place.client.post(f"/confirm/{link}", data={"confirm": "yes"}).status_code == 404
 
-    @pytest.mark.parametrize("body", [{}, {"confirm": "no"}, {"List-Unsubscribe": "One-Click"}])
+    @pytest.mark.parametrize("body", [{}, {"confirm": "perhaps"}, {"List-Unsubscribe": "One-Click"}])
     def test_any_other_form_uses_nothing_up(self, place: Place, body: dict[str, str]) -> None:
         link = place.app.gate.new_link(place.member("cat"), "grant mail.picks", 60)
         before = place.rows()
         assert place.client.post(f"/confirm/{link}", data=body).status_code == 200
         assert place.rows() == before
+
+    def test_a_no_is_written_down_too(self, place: Place) -> None:
+        link = place.app.gate.new_link(place.member("cat"), "grant mail.picks", 60)
+        assert "Thank you" in place.client.post(f"/confirm/{link}", data={"confirm": "no"}).text
+        assert place.state("cat", "mail.picks") == "refused"
 
     def test_signing_in_sets_a_cookie_that_no_script_reads(self, place: Place) -> None:
         link = place.app.gate.new_link(place.member("ann"), "sign in", 60)

@@ -30,6 +30,7 @@ WELCOME = "welcome"
 SIGN_IN = "sign in"
 GRANT = "grant "
 YES, NO = "yes", "no"
+EVIDENCE = "pressed a button behind a single-use link"
 
 
 def routes(app: App, pages: Pages, sessions: Sessions) -> list[BaseRoute]:
@@ -69,10 +70,11 @@ class _Asking:
             return gone(self.pages, request)
         what = found[1]
         form = await _pressed(request)
-        if form is None or first(form, "confirm") != YES:
+        said = first(form or {}, "confirm")
+        if said not in ((YES,) if what == SIGN_IN else (YES, NO)):
             wording = self.app.policy.wordings.get(what.removeprefix(GRANT))
             return self.pages.render("confirm.html", request, wording=wording)
-        return await run_in_threadpool(self._confirmed, request, token)
+        return await run_in_threadpool(self._confirmed, request, token, said)
 
     def _is_ours(self, what: str) -> bool:
         return what == SIGN_IN or what.removeprefix(GRANT) in self.app.policy.wordings
@@ -112,7 +114,7 @@ class _Asking:
         job = behind(rights.finish) if changed.jobs else None
         return self.pages.render("welcomed.html", request, background=job, **values)
 
-    def _confirmed(self, request: Request, token: str) -> Response:
+    def _confirmed(self, request: Request, token: str, said: str) -> Response:
         used = self.app.gate.use_link(token)
         if used is None:
             return gone(self.pages, request)
@@ -124,11 +126,13 @@ class _Asking:
         key = what.removeprefix(GRANT)
         rights = self.app.gate.rights(member)
         try:
-            changed = rights.grant([key], "confirmation mail", "pressed the button behind a single-use link")
+            changed = rights.switch({key: said == YES}, "confirmation mail", EVIDENCE)
         except ConsentError:
             return gone(self.pages, request)
         switch = switches_of(self.app.policy, rights.grants())[key]
-        return self.pages.render("confirmed.html", request, switch=switch, receipt=self._receipt(changed))
+        job = behind(rights.finish) if changed.jobs else None
+        values: dict[str, Any] = {"switch": switch, "receipt": self._receipt(changed)}
+        return self.pages.render("confirmed.html", request, background=job, **values)
 
     def _receipt(self, changed: Any) -> dict[str, str] | None:
         """The receipt as text, and as a link to save it by; None where nothing was written."""

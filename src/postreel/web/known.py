@@ -10,7 +10,7 @@ from postreel.habits import habits_of
 from postreel.ports import MemberFacts, OutboxRow
 from postreel.purposes import keys_in
 from postreel.schema import Plays, Sessions, Tastes
-from postreel.web.telling import day, moment, record_of, titles_named
+from postreel.web.telling import moment, record_of, short_day, short_moment, titles_named
 
 LAST = 50
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -42,7 +42,13 @@ def known_of(app: App, who: MemberFacts) -> dict[str, Any]:
         "mail_count": len(mails),
         "signal_count": sum(count for _, _, _, count in rights.engagement()),
         "accesses": [
-            {"at": moment(row.at), "table": row.table, "purpose": row.purpose, "who": row.who, "why": row.why}
+            {
+                "at": short_moment(row.at),
+                "table": row.table,
+                "purpose": row.purpose,
+                "who": row.who,
+                "why": row.why,
+            }
             for row in rights.accesses()[::-1][:LAST]
         ],
         "retention": app.policy.retention_days,
@@ -106,7 +112,7 @@ def _sessions(rows: Sessions, catalogue: Catalogue) -> list[dict[str, Any]]:
     return [
         {
             "name": name_of(row["title_id"], catalogue),
-            "on": day(row["started"]),
+            "on": short_day(row["started"]),
             "iso": row["started"].isoformat(timespec="minutes"),
             "minutes": None if row["watched_s"] is None else round(row["watched_s"] / 60),
             "completion": None if row["completion"] is None else f"{row['completion']:.0%}",

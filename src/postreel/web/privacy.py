@@ -190,9 +190,9 @@ def _personalised(app: App, said: Mapping[str, str], own: Own | None) -> Questio
         ]
         count = sum(bool(record_of(row).get("is_personal")) for row in own.mails)
         yours = (
-            f"Of your last {len(own.mails)} mails, {count} were chosen from your own history."
+            f"Of the last mails to you ({len(own.mails)}), {count or 'none'} came from your own history."
             if own.mails
-            else ("You have had no mail from us yet.")
+            else "You have had no mail from us yet."
         )
     return Question(
         "personalised",

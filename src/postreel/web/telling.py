@@ -19,7 +19,7 @@ WORDS = {
     "refused": "off: you said no",
     "withdrawn": "off: you took it back",
     "expired": "off: your yes ran out",
-    "unknown": "off: you were not asked or did not answer",
+    "unknown": "off: not answered",
 }
 
 
@@ -122,3 +122,13 @@ def day(at: datetime) -> str:
 def moment(at: datetime) -> str:
     """A date and time: 24 November 2026, 08:15 UTC."""
     return f"{day(at)}, {at:%H:%M} UTC"
+
+
+def short_day(at: datetime) -> str:
+    """A date for a table: 24 Nov 2026."""
+    return f"{at.day} {at:%b %Y}"
+
+
+def short_moment(at: datetime) -> str:
+    """A date and time for a table: 24 Nov 2026, 08:15."""
+    return f"{short_day(at)}, {at:%H:%M}"
