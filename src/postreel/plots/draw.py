@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from postreel.errors import InputError
 
 ROW_PX, BAR_PX, STACKED_PX = 28, 16, 40
-NAME_SHARE, NUMBER_SHARE = 34.0, 16.0
-"""Per cent of the width that names and numbers take beside bars."""
+NAME_SHARE = 34.0
+"""Per cent of the width that names take beside bars."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ def bars(some: Sequence[Bar], label: str, *, is_stacked: bool = False) -> str:
     _check([bar.value for bar in some])
     top = max((bar.value for bar in some), default=0.0)
     height = STACKED_PX if is_stacked else ROW_PX
-    rows = [(bar, bar.value / top if top else 0.0, _mark(bar.value, top)) for bar in some]
+    # Letters are some 8 px wide, and the narrowest plot some 240 px.
+    words = min(4 + 3.3 * max((len(bar.words) for bar in some), default=0), 45.0)
+    room = 100.0 - words - (0.0 if is_stacked else NAME_SHARE)
+    rows = [(bar, room * bar.value / top if top else 0.0, _mark(bar.value, top)) for bar in some]
     draw = _stacked if is_stacked else _beside
     return _drawing(len(some) * height, label, [draw(at * height, *row) for at, row in enumerate(rows)])
 
 
-def _beside(y: int, bar: Bar, share: float, mark: str) -> str:
-    length = (100.0 - NAME_SHARE - NUMBER_SHARE) * share
+def _beside(y: int, bar: Bar, length: float, mark: str) -> str:
     middle = y + ROW_PX // 2
     return (
         f'<text class="name" x="{NAME_SHARE - 2:g}%" y="{middle}" text-anchor="end" '
@@ -58,8 +60,7 @@ def _beside(y: int, bar: Bar, share: float, mark: str) -> str:
     )
 
 
-def _stacked(y: int, bar: Bar, share: float, mark: str) -> str:
-    length = (100.0 - NUMBER_SHARE) * share
+def _stacked(y: int, bar: Bar, length: float, mark: str) -> str:
     return (
         f'<text class="name" x="0" y="{y + 15}">{html.escape(bar.name)}</text>'
         f'<rect class="{mark}" x="0" y="{y + 21}" width="{length:.2f}%" height="10"/>'

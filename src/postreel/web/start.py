@@ -34,9 +34,11 @@ from postreel.purposes import (
 from postreel.tokens import TokenKind, sealed_token
 from postreel.web.pages import Pages
 from postreel.web.privacy import Proof, Question, answered
+from postreel.web.telling import record_of
 
 POSTER_PX = 240
 POSTERS = 8
+MANY = 60
 REPORTS = mask_of((MeasureOpens.key, MeasureClicks.key))
 PERSONAL, LEARNS = BIT[Recommendations.key], BIT[Learn.key]
 _PICKS = SWITCHABLE.index(MailPicks)
@@ -87,7 +89,7 @@ class _Examples:
             silent=first(lambda used: bool(used & PERSONAL) and not used & REPORTS),
             reporting=first(lambda used: used & REPORTS == REPORTS),
             popular=first(lambda used: not used & PERSONAL),
-            learning=first(lambda used: bool(used & PERSONAL) and bool(used & LEARNS)),
+            learning=_telling([row for row in sent if row.used & PERSONAL and row.used & LEARNS][:MANY]),
         )
 
 
@@ -205,6 +207,16 @@ class _Start:
             ("The outbox", "/console/outbox", "All mails; those that report nothing, those that do."),
             ("The ledger", "/console/ledger", "Every yes and no, signed; check it yourself."),
         ]
+
+
+def _telling(rows: list[OutboxRow]) -> OutboxRow | None:
+    """The mail whose reasons name most different titles: behind it stands a history that shows something."""
+
+    def reasons(row: OutboxRow) -> int:
+        titles = record_of(row).get("titles", ())
+        return len({reason["title_id"] for title in titles for reason in title["reasons"]})
+
+    return max(rows, key=reasons, default=None)
 
 
 def _mail(row: OutboxRow | None, text: str) -> Proof | None:

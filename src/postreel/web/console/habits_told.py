@@ -100,7 +100,9 @@ def _weekdays(h: Habits) -> dict[str, Any] | None:
     shares: list[float] = h.rhythm["weekday"]
     if not any(shares):
         return None
-    heading = f"{DAYS[shares.index(max(shares))]} is their day"
+    best = [day for day, share in zip(DAYS, shares, strict=True) if share == max(shares)]
+    heading = f"{best[0]} is their day" if len(best) == 1 else f"{' and '.join(best[:2])} are their days"
+    heading = "No day stands out" if len(best) > 2 else heading
     return _barred(heading, "day", [(d, s, f"{s:.0%}") for d, s in zip(DAYS, shares, strict=True)])
 
 

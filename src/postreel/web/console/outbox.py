@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from postreel.ports import OUTBOX_STATES, OutboxRow
 from postreel.purposes import BIT, MeasureClicks, MeasureOpens, Recommendations, Service
 from postreel.web.console.desk import Desk, number, paged
 from postreel.web.known import name_of
+from postreel.web.signals import GIF
 from postreel.web.telling import moment, record_of, used_named
 
 MAIL_POLICY = (
@@ -37,6 +39,8 @@ MAIL_POLICY = (
 STEERING = ("/unsubscribe/", "/preferences/", "/why/")
 """What a member steers with: these lead to this server where a sandbox shows a mail."""
 REPORTS = BIT[MeasureOpens.key] | BIT[MeasureClicks.key]
+_PIXEL = re.compile(r'(?<=\ssrc=")https?:[^"]*(?=")')
+_STILL = f"data:image/gif;base64,{b64encode(GIF).decode()}"
 _LINK = re.compile(r'(<a\s[^>]*?href=")([^"]*)(")', re.DOTALL)
 
 SHOWN: dict[str, tuple[str, Callable[[OutboxRow], bool]]] = {
@@ -152,14 +156,14 @@ class _Outbox:
         return row, self.desk.operator("a mail looked at in the console").mail_bytes(row.send_id)
 
     def _rewritten(self, page: str) -> str:
-        """Links open beside the frame; those that steer lead to this server."""
+        """Links open beside the frame, those that steer lead to this server; a picture from outside is put out."""
 
         def one(found: re.Match[str]) -> str:
             address = html.escape(self._local(html.unescape(found.group(2))))
             start = found.group(1).replace("<a", '<a target="_blank" rel="noopener noreferrer"', 1)
             return f"{start}{address}{found.group(3)}"
 
-        return _LINK.sub(one, page)
+        return _PIXEL.sub(_STILL, _LINK.sub(one, page))
 
     def _local(self, address: str) -> str:
         rest = address.removeprefix(self.desk.app.settings.base_url)
@@ -207,7 +211,7 @@ def _line(row: OutboxRow) -> dict[str, Any]:
         "reason": row.reason,
         "is_personal": bool(row.used & BIT[Recommendations.key]),
         "reports": " and ".join(reports) or "nothing",
-        "at": "" if row.settled_at is None else moment(row.settled_at),
+        "at": "" if row.settled_at is None else f"{row.settled_at.day} {row.settled_at:%b, %H:%M}",
         "iso": "" if row.settled_at is None else row.settled_at.isoformat(timespec="seconds"),
     }
 
