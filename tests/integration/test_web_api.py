@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from postreel.errors import ConsentError
 from postreel.gate import Gate
 from postreel.schema import Plays
 from postreel.web.api import EVENTS_LIMIT, api_key
+from postreel.web.serve import make_asgi
 
 
 @pytest.fixture
@@ -194,6 +196,18 @@ class TestConsents:
         assert place.app.gate.rights(place.member("ann")).grants()["recommendations"].live_since is None
         assert place.app.gate.stored_count()["tastes"] == 0
 
+    def test_a_member_is_sent_the_questions_and_after_a_no_is_not_asked_again(
+        self, place: Place, api: Api
+    ) -> None:
+        assert api("POST", "/v1/members/cat/asking").json()["mail"] == "accepted"
+        text = place.mails()[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        path = re.search(r"https://postreel\.example(/welcome/\S+)", text)
+        assert path
+        assert place.client.post(path.group(1), data={"mail": "no"}).status_code == 200
+        assert place.state("cat", "mail.picks") == "refused"
+        assert api("POST", "/v1/members/cat/asking").status_code == 422
+        assert len(place.mails()) == 1
+
     def test_a_stranger_is_not_found(self, api: Api) -> None:
         assert api("POST", "/v1/members/zoe/withdrawals", {"purposes": ["history"]}).status_code == 404
 
@@ -234,6 +248,18 @@ def test_posters_are_pictures_at_the_widths_that_are_drawn(place: Place) -> None
         assert answer.headers["content-type"] == "image/png"
         assert Image.open(io.BytesIO(answer.content)).size == (width, width * 3 // 2)
     assert place.client.get("/posters/none.png").status_code == 404
+
+
+def test_every_route_is_in_the_docs(place: Place) -> None:
+    told = (Path(__file__).parents[2] / "docs/reference/http.md").read_text("utf-8")
+    for route in make_asgi(place.app).routes:
+        path = re.sub(r"\{id:path\}", "{id}", str(getattr(route, "path", "")))
+        known = {
+            "/c/{rest:path}": "/c/{title_ref}.{token}",
+            "/posters/{title_id:path}.png": "/posters/{title_ref}.png",
+        }
+        if not path.startswith(("/console", "/static/console", "/poster/")):
+            assert f"{known.get(path, path)}" in told, path
 
 
 def test_pages_run_no_script_and_load_nothing_from_elsewhere(place: Place) -> None:

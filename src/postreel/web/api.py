@@ -23,6 +23,7 @@ from postreel.app import App
 from postreel.catalogue import MATURITIES
 from postreel.collect import parse_title
 from postreel.errors import InputError, PostreelError
+from postreel.flows.ask import welcome_by_mail
 from postreel.flows.choose import K, recommended
 from postreel.flows.ingest import accept_events
 from postreel.gate import Changed
@@ -62,6 +63,7 @@ def routes(app: App) -> list[BaseRoute]:
         Route("/v1/members/{id}", guarded(app, api.member), methods=["PUT"]),
         Route("/v1/members/{id}/grants", guarded(app, api.grants), methods=["POST"]),
         Route("/v1/members/{id}/withdrawals", guarded(app, api.withdrawals), methods=["POST"]),
+        Route("/v1/members/{id}/asking", guarded(app, api.asking), methods=["POST"]),
         Route("/v1/members/{id}/recommendations", guarded(app, api.recommendations)),
         Route("/v1/titles/{id:path}", guarded(app, api.title), methods=["PUT"]),
     ]
@@ -152,6 +154,13 @@ class _Api:
         rights = self.app.gate.rights(who.member)
         changed = await run_in_threadpool(rights.refuse, purposes, "service API")
         return await self._told(who, changed, behind(rights.finish))
+
+    async def asking(self, request: Request) -> Response:
+        """The four questions, sent to a member by mail."""
+        who = await run_in_threadpool(self._who, request)
+        app, days = self.app, self.app.policy.ask_again_days
+        state = await run_in_threadpool(welcome_by_mail, app.gate, app.kit, app.clock, who.member, days)
+        return _json({"member": who.member.hex(), "mail": state})
 
     async def title(self, request: Request) -> Response:
         """A title, new or changed."""
