@@ -23,7 +23,7 @@ from postreel.recommend.metrics import DEPTH, METRICS, metrics_of, paired_differ
 from postreel.recommend.model import Model, model_of
 from postreel.recommend.popularity import lift_of, recent_counts
 from postreel.recommend.protocols import SEEDS, Interactions, Trial, trials_of
-from postreel.recommend.score import place_within, scores
+from postreel.recommend.score import place_within, ranking_keys, scores
 from postreel.recommend.settings import RecommendSettings
 
 HALF_LIVES_D = (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0, 1460.0)
@@ -256,12 +256,9 @@ def _served(bench: Bench, catalogue: Catalogue, settings: RecommendSettings) -> 
 
 
 def _keys(bench: Bench, model: Model) -> Iterator[NDArray[np.float64]]:
-    """As `best_of` ranks: positive scores, then the popular titles."""
-    rank = np.empty(len(model.vocabulary), np.int64)
-    rank[model.popular] = np.arange(len(rank))
+    """As `picks` ranks: positive scores, then the popular titles."""
     for begin in range(0, bench.known.shape[0], _CHUNK):
-        score = scores(bench.known[begin : begin + _CHUNK], model)
-        yield np.where(score > 0, score, -1.0 - rank)
+        yield ranking_keys(scores(bench.known[begin : begin + _CHUNK], model), model)
 
 
 def _same_for_all(bench: Bench, key: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

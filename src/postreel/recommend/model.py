@@ -21,7 +21,7 @@ from postreel.errors import InputError
 from postreel.recommend.content import features_of
 from postreel.recommend.contributions import Contributions, Vocabulary, checked_weights, contributions
 from postreel.recommend.counts import Counts, head_of, title_counts
-from postreel.recommend.popularity import demand_of, lift_of, popular_order
+from postreel.recommend.popularity import bias_of, demand_of, lift_of, popular_order
 from postreel.recommend.settings import RecommendSettings
 from postreel.recommend.solve import digest_of, served_matrix
 from postreel.schema import Tastes
@@ -41,7 +41,8 @@ class Model:
         matrix: sparse (V, V); row j, column i is what title j adds to title i beyond the content prior.
         features: sparse (V, facts) with rows of length 1; the content prior is content_weight F F' demand.
         demand: (V,) what likeness towards each title is multiplied by.
-        lift: (V,) what each score is multiplied by.
+        bias: (V,) what being popular adds to each title's score, for anybody.
+        lift: (V,) what each score is multiplied by, the bias with it.
         popular: (V,) int32 title indices, most popular first.
         settings: as used.
         member_count: members in the counts.
@@ -55,6 +56,7 @@ class Model:
     matrix: Any
     features: Any
     demand: NDArray[np.float64]
+    bias: NDArray[np.float64]
     lift: NDArray[np.float64]
     popular: NDArray[np.int32]
     settings: RecommendSettings
@@ -66,6 +68,7 @@ class Model:
         """Arrays and texts for a model's directory, without pickle; keys begin with `model_`."""
         arrays: dict[str, NDArray[Any]] = {
             "model_demand": self.demand,
+            "model_bias": self.bias,
             "model_lift": self.lift,
             "model_popular": self.popular,
         }
@@ -106,6 +109,7 @@ class Model:
             matrix=matrix("matrix"),
             features=matrix("features"),
             demand=array("model_demand"),
+            bias=array("model_bias"),
             lift=array("model_lift"),
             popular=array("model_popular"),
             **facts,
@@ -141,9 +145,10 @@ def _model(
     is_solved: bool,
 ) -> Model:
     demand, lift = demand_of(counts, settings), lift_of(counts, settings)
-    popular = popular_order(counts, catalogue, settings)
+    bias, popular = bias_of(counts, settings), popular_order(counts, catalogue, settings)
     solve = digest_of(
-        matrix.data, matrix.indices, matrix.indptr, features.data, features.indices, demand, lift, popular
+        *(matrix.data, matrix.indices, matrix.indptr, features.data, features.indices),
+        *(demand, bias, lift, popular),
     )
     return Model(
         name=f"{now:%Y%m%dT%H%M%SZ}-{solve[:12]}",
@@ -153,6 +158,7 @@ def _model(
         matrix=matrix,
         features=features,
         demand=demand,
+        bias=bias,
         lift=lift,
         popular=popular,
         settings=settings,

@@ -31,6 +31,7 @@ from postreel.recommend.score import (
     hidden_of,
     history_of,
     place_within,
+    ranking_keys,
     scores,
     shelf_of,
 )
@@ -52,15 +53,17 @@ class Explanation:
 
     Attributes:
         title_ids: the member's liked titles that the model knows, in order of id.
-        contributions: (n,) signed part of each; they sum to `score`.
+        contributions: (n,) signed part of each; with `popular` they sum to `score`.
         evidence: what each rests on.
-        score: as served.
-        lift: what the whole sum was multiplied by; it is in the contributions.
+        popular: the part of being popular, which rests on no title of theirs.
+        score: as served. A member without a liked title has the popular part alone; their picks say 0.
+        lift: what the whole sum was multiplied by; it is in all parts.
     """
 
     title_ids: tuple[str, ...]
     contributions: NDArray[np.float64]
     evidence: tuple[str, ...]
+    popular: float
     score: float
     lift: float
 
@@ -107,14 +110,16 @@ def explanation(tastes: Tastes, model: Model, member: bytes, title_id: str) -> E
     if titles[0] < 0:
         raise InputError(f"the model does not know a title {title_id!r}; train again after catalogue changes")
     history = history_of(tastes.where(tastes.members == id_array([member])[0]), model.vocabulary)
+    popular = float((model.bias * model.lift)[titles[0]])
     if len(history.members) == 0:
-        return Explanation((), np.empty(0), (), 0.0, float(model.lift[titles[0]]))
+        return Explanation((), np.empty(0), (), popular, popular, float(model.lift[titles[0]]))
     _, entry, value, _ = _parts_of(history, model, np.zeros(1, np.int64), titles)
     sources = history.liked.indices[entry]
     return Explanation(
         title_ids=tuple(model.vocabulary.ids[j] for j in sources),
         contributions=value,
         evidence=tuple(EVIDENCE[e] for e in history.evidence[entry]),
+        popular=popular,
         score=float(scores(history.liked, model)[0, titles[0]]),
         lift=float(model.lift[titles[0]]),
     )
@@ -143,13 +148,14 @@ def _chunks(history: History, model: Model, k: int) -> Iterator[History]:
 
 
 def _picks_of(history: History, model: Model, shelf: Shelf, k: int, fit: Fit | None) -> Picks:
-    score = scores(history.liked, model)
-    rows, titles = best_of(score, eligible(history.members, history, model, shelf, fit), shelf, k)
-    value = np.maximum(score[rows, titles], 0.0)
+    keys = ranking_keys(scores(history.liked, model), model)
+    rows, titles = best_of(keys, eligible(history.members, history, model, shelf, fit), shelf, k)
+    value = np.maximum(keys[rows, titles], 0.0)
     is_scored = value > 0
     nameable = _nameable(history, model, shelf, fit)
-    reasons, has_content = _reasons(history, model, rows, titles, is_scored, nameable)
-    also = np.stack([is_scored & (model.lift[titles] > NOTABLE_LIFT), has_content, ~is_scored], axis=1)
+    reasons, has_content, is_popular = _reasons(history, model, rows, titles, is_scored, nameable)
+    is_lifted = is_scored & (model.lift[titles] > NOTABLE_LIFT)
+    also = np.stack([is_lifted, has_content, is_popular | ~is_scored], axis=1)
     ids = np.asarray(model.vocabulary.ids, object)
     picks = pa.StructArray.from_arrays(
         [pa.array(ids[titles], pa.string()), pa.array(value), reasons, _also_lists(also)],
@@ -211,15 +217,20 @@ def _reasons(
     titles: NDArray[np.int64],
     is_scored: Mask,
     nameable: Mask,
-) -> tuple[Any, Mask]:
-    """An Arrow list of reasons for each pick, and (p,) whether facts alone carry most of its positive mass."""
+) -> tuple[Any, Mask, Mask]:
+    """An Arrow list of reasons for each pick; (p,) whether facts alone, or being popular, carry most of its mass.
+
+    The mass is the sum of all positive parts, that of being popular with them.
+    """
     chosen = np.flatnonzero(is_scored)
     pair, entry, part, is_watched = _parts_of(history, model, rows[chosen], titles[chosen])
     positive = np.maximum(part, 0.0)
-    mass = np.bincount(pair, weights=positive, minlength=len(chosen))
+    popular = (model.bias * model.lift)[titles[chosen]]
+    mass = np.bincount(pair, weights=positive, minlength=len(chosen)) + popular
     content = np.bincount(pair, weights=positive * ~is_watched, minlength=len(chosen))
-    has_content = np.zeros(len(rows), np.bool_)
+    has_content, is_popular = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     has_content[chosen] = content > 0.5 * mass
+    is_popular[chosen] = popular > 0.5 * mass
     kept = np.flatnonzero((part > 0) & nameable[entry])
     kept = kept[np.lexsort((history.liked.indices[entry[kept]], -part[kept], pair[kept]))]
     kept = kept[place_within(pair[kept]) < REASON_COUNT]
@@ -234,7 +245,7 @@ def _reasons(
         fields=list(REASON),
     )
     per_pick = np.bincount(chosen[pair[kept]], minlength=len(rows))
-    return pa.ListArray.from_arrays(_offsets(per_pick), reasons), has_content
+    return pa.ListArray.from_arrays(_offsets(per_pick), reasons), has_content, is_popular
 
 
 def _also_lists(flags: NDArray[np.bool_]) -> Any:

@@ -50,29 +50,44 @@ def lift_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
     return ((recent + settings.lift_prior) / (expected + settings.lift_prior)) ** settings.lift_power
 
 
-def demand_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
-    """(V,) what likeness towards each title is multiplied by: ((recent + 1) / (members + 1))^content_demand.
+def takers_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
+    """(V,) members of all who would have taken each title, had it always been as popular as lately.
 
-    `recent` is the decayed count scaled to the total of all likes. 1 for every title of an empty service; a title
-    under the floor counts as one that nobody liked.
+    Recent likes, with `popular_prior` viewings spread as all likes of all time are, scaled to the total of all
+    likes. A service with few recent likes so has the popularity of all time; one with many has that of today.
+    A title under the floor has none.
     """
     known = counts.title_count >= settings.title_floor
     every = np.where(known, counts.title_count, 0).astype(np.float64)
     recent = np.where(known, recent_counts(counts, settings.popular_half_life_d), 0.0)
-    if recent.sum() > 0:
-        every = recent * (every.sum() / recent.sum())
-    return ((every + 1.0) / (counts.member_count + 1.0)) ** settings.content_demand
+    total = every.sum()
+    if total == 0 or recent.sum() + settings.popular_prior == 0:
+        return every
+    mixed = recent + settings.popular_prior * every / total
+    return mixed * (total / (recent.sum() + settings.popular_prior))
+
+
+def demand_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
+    """(V,) what likeness towards each title is multiplied by: ((takers + 1) / (members + 1))^content_demand.
+
+    1 for every title of an empty service; a title under the floor counts as one that nobody liked.
+    """
+    return ((takers_of(counts, settings) + 1.0) / (counts.member_count + 1.0)) ** settings.content_demand
+
+
+def bias_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:
+    """(V,) what being popular adds to a title's score, for anybody: popular_weight takers / (members + 1).
+
+    It rests on nothing of the member's, so it is named as a reason of its own and never put down to a title.
+    """
+    return settings.popular_weight * takers_of(counts, settings) / (counts.member_count + 1.0)
 
 
 def popular_order(counts: Counts, catalogue: Catalogue, settings: RecommendSettings) -> NDArray[np.int32]:
     """(V,) all title indices, most popular first; those that too few members liked follow in `varied_order`."""
-    known = counts.title_count >= settings.title_floor
-    recent = recent_counts(counts, settings.popular_half_life_d)
-    varied = np.empty(len(known), np.int64)
-    varied[varied_order(catalogue, counts.vocabulary)] = np.arange(len(known))
-    # Likes without a time count too, behind those that have one.
-    keys = (varied, -np.where(known, counts.title_count, 0), -np.where(known, recent, 0.0))
-    return np.lexsort(keys).astype(np.int32)
+    varied = np.empty(len(counts.vocabulary), np.int64)
+    varied[varied_order(catalogue, counts.vocabulary)] = np.arange(len(varied))
+    return np.lexsort((varied, -takers_of(counts, settings))).astype(np.int32)
 
 
 def varied_order(catalogue: Catalogue, vocabulary: Vocabulary) -> NDArray[np.int32]:

@@ -24,6 +24,9 @@ from postreel.schema import Ids, Mask, Tastes
 EVIDENCE = ("watched", "rated", "listed")
 """What a taste rests on, as reasons say it."""
 
+NOISE = 1e-12
+"""What rounding may leave of a sum that is 0."""
+
 
 def _no_ids() -> Ids:
     return np.empty(0, "S16")
@@ -97,7 +100,9 @@ def history_of(tastes: Tastes, vocabulary: Vocabulary) -> History:
 
 
 def scores(liked: Any, model: Model) -> NDArray[np.float64]:
-    """(m, V) score of every title: (x M + content_weight ((x F) F' - x) demand) times lift.
+    """(m, V) score of every title: (x M + content_weight ((x F) F' - x) demand + bias) times lift.
+
+    Without a liked title the bias alone is left, which is the same for everybody.
 
     Args:
         liked: sparse (m, V) weights. The subtracted x takes out each title's likeness to itself.
@@ -108,8 +113,20 @@ def scores(liked: Any, model: Model) -> NDArray[np.float64]:
         total += weight * ((liked @ model.features) @ model.features.T).toarray() * model.demand
         own = liked.tocoo()
         total[own.row, own.col] -= weight * own.data * (has_facts(model) * model.demand)[own.col]
+    total += model.bias
     total *= model.lift
     return total
+
+
+def ranking_keys(score: NDArray[np.float64], model: Model) -> NDArray[np.float64]:
+    """(m, V) what titles are ranked by, highest first: scores above 0, then negative numbers for popular ones.
+
+    A title has a score where the member's own titles speak for it on the whole: being popular alone does not
+    count as one, so that whatever is ranked by score has a reason to be named.
+    """
+    rank = np.empty(len(model.vocabulary), np.int64)
+    rank[model.popular] = np.arange(len(rank))
+    return np.where((score - model.bias * model.lift > NOISE) & (score > 0), score, -1.0 - rank)
 
 
 def has_facts(model: Model) -> Mask:
@@ -127,7 +144,6 @@ class Shelf:
         series: (V,) number of the series that a title is or belongs to; one number for each single title.
         has_series: whether any two titles share a series.
         is_nameable: (V,) may be named as a reason: in the catalogue and not sensitive.
-        popular_rank: (V,) place in the model's popular titles.
     """
 
     is_open: dict[str | None, Mask]
@@ -135,14 +151,11 @@ class Shelf:
     series: NDArray[np.int64]
     has_series: bool
     is_nameable: Mask
-    popular_rank: NDArray[np.int64]
 
 
 def shelf_of(model: Model, catalogue: Catalogue, now: datetime, regions: set[str | None]) -> Shelf:
     """The catalogue as these regions see it at this time (aware UTC)."""
     titles = [catalogue.get(i) for i in model.vocabulary.ids]
-    rank = np.empty(len(titles), np.int64)
-    rank[model.popular] = np.arange(len(titles))
     names = np.array([_series_key(t, i) for t, i in zip(titles, model.vocabulary.ids, strict=True)], object)
     _, series = np.unique(names.astype(str), return_inverse=True)
     return Shelf(
@@ -156,7 +169,6 @@ def shelf_of(model: Model, catalogue: Catalogue, now: datetime, regions: set[str
         series=series,
         has_series=len(np.unique(series)) < len(series),
         is_nameable=np.array([t is not None and not t.sensitive for t in titles], np.bool_),
-        popular_rank=rank,
     )
 
 
@@ -223,18 +235,17 @@ def hidden_of(
 
 
 def best_of(
-    score: NDArray[np.float64], allowed: Mask, shelf: Shelf, k: int
+    key: NDArray[np.float64], allowed: Mask, shelf: Shelf, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The k best titles of each row: (p,) row numbers ascending, and titles best first.
 
-    Titles of positive score come first, then popular ones; one of a series; ties by title id.
+    By `ranking_keys`, which are changed here; one of a series; ties by title id.
     """
-    size = score.shape[1]
+    size = key.shape[1]
     # A series is offered as itself, its first season or first episode: three times k hold k of them.
     width = min(size, 3 * k if shelf.has_series else k)
     if width == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    key = np.where(score > 0, score, -1.0 - shelf.popular_rank)
     key[~allowed] = -np.inf
     threshold = np.partition(key, size - width, axis=1)[:, size - width]
     rows, titles = np.nonzero((key >= threshold[:, None]) & allowed)

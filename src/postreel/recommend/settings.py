@@ -33,6 +33,10 @@ class RecommendSettings:
         lift_power: g, how strongly the trend moves scores; 0 is off, at most 1.5.
         lift_prior: c of (recent + c) / (expected + c), in recent viewings; damps titles with few.
         popular_half_life_d: days, as above, for what is popular.
+        popular_prior: viewings of all time that what is popular rests on before recent ones take over.
+        popular_weight: what being popular adds to a score, beside one unit of the co-watch matrix.
+        spectral_weight: w, the share of the spectral term in the co-watch matrix, from 0 (off) to below 1.
+        spectral_dims: eigenvectors in the spectral term.
     """
 
     family: str = "dlae"
@@ -41,13 +45,17 @@ class RecommendSettings:
     pair_floor: int = 10
     title_floor: int = 3
     head_limit: int = 8_000
-    content_weight: float = 0.03
+    content_weight: float = 0.01
     content_evidence: float = 10.0
-    content_demand: float = 1.0
+    content_demand: float = 0.5
     lift_half_life_d: float = 14.0
     lift_power: float = 1.0
     lift_prior: float = 3.0
     popular_half_life_d: float = 90.0
+    popular_prior: float = 200.0
+    popular_weight: float = 0.03
+    spectral_weight: float = 0.0
+    spectral_dims: int = 64
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -60,8 +68,10 @@ class RecommendSettings:
             raise SettingsError("lift_power lies between 0 (off) and 1.5; above that it overshoots")
         if min(self.lift_half_life_d, self.popular_half_life_d, self.lift_prior, self.content_evidence) <= 0:
             raise SettingsError("half-lives, lift_prior and content_evidence are above 0")
-        if self.content_weight < 0:
-            raise SettingsError("content_weight is 0 or more")
+        if min(self.content_weight, self.popular_weight, self.popular_prior) < 0:
+            raise SettingsError("content_weight, popular_weight and popular_prior are 0 or more")
+        if not (0 <= self.spectral_weight < 1 and self.spectral_dims >= 1):
+            raise SettingsError("spectral_weight lies in [0, 1), and spectral_dims is at least 1")
         if not (0 <= self.content_demand <= 1):
             raise SettingsError("content_demand lies between 0 and 1")
 

@@ -7,6 +7,11 @@ weighted Gram G, its diagonal D and Lam = ridge I + p / (1 - p) D, P = (G + Lam)
     EDLAE  B = I - P diag(1 / diag P)        DLAE  B = I - P Lam, its diagonal then left out
 
 Row j, column i of B is what a member's title j adds to the score of title i.
+
+A spectral term may be mixed in, of the same Gram, so that the whole stays one item-item matrix of the counts alone:
+N = C^-1/4 G C^-1/4 with C the members who liked each title, Q its leading eigenvectors and L = C^-1/4 Q Q' C^1/4
+without its diagonal; then B becomes (1 - w) B + w L |B| / |L|, where |M|^2 = tr(M' G M) is the weighted sum of all
+squared scores of those in the counts. It is solved anew with each model; while a removal waits, no B is served.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
+from scipy.sparse.linalg import eigsh
 
 from postreel.recommend.counts import GRAM_UNIT, Counts
 from postreel.recommend.settings import RecommendSettings
@@ -40,6 +46,33 @@ def co_watch_matrix(counts: Counts, settings: RecommendSettings) -> NDArray[np.f
     return matrix
 
 
+def spectral_matrix(counts: Counts, dims: int) -> NDArray[np.float64]:
+    """(a, a) L over the counts' active head titles; zero diagonal, and zero altogether for fewer than 3 titles."""
+    active = counts.active
+    dims = min(dims, len(active) - 2)
+    if dims < 1:
+        return np.zeros((len(active), len(active)))
+    damped = counts.title_count[counts.head[active]].astype(np.float64) ** -0.25
+    gram = counts.gram[np.ix_(active, active)] * GRAM_UNIT
+    # A fixed start makes the iteration a function of the counts alone.
+    _, leading = eigsh(damped[:, None] * gram * damped, k=dims, v0=np.ones(len(active)))
+    matrix = (damped[:, None] * leading) @ (leading.T / damped)
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
+
+
+def mixed_matrix(
+    counts: Counts, watched: NDArray[np.float64], spectral: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """(1 - w) B + w L |B| / |L|: the spectral term brought to the scale of the co-watch matrix."""
+    active = counts.active
+    gram = counts.gram[np.ix_(active, active)] * GRAM_UNIT
+    size, theirs = (float(np.sum((gram @ matrix) * matrix)) for matrix in (watched, spectral))
+    if not (size > 0 and theirs > 0):
+        return watched
+    return (1.0 - weight) * watched + (weight * np.sqrt(size / theirs)) * spectral
+
+
 def served_matrix(
     counts: Counts, features: Any, demand: NDArray[np.float64], settings: RecommendSettings
 ) -> Any:
@@ -53,6 +86,9 @@ def served_matrix(
     active = counts.active
     titles = counts.head[active].astype(np.int64)
     matrix = co_watch_matrix(counts, settings)
+    if settings.spectral_weight:
+        spectral = spectral_matrix(counts, settings.spectral_dims)
+        matrix = mixed_matrix(counts, matrix, spectral, settings.spectral_weight)
     likeness_of = features[titles]
     rows: list[NDArray[np.int64]] = []
     columns: list[NDArray[np.int64]] = []

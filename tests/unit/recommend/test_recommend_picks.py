@@ -93,10 +93,10 @@ def test_contributions_sum_to_the_score_and_the_score_is_the_one_served() -> Non
     (picks,) = picks_of(tastes, model)
     for pick in picks:
         told = explanation(tastes, model, a_member(99), pick["title_id"])
-        assert told.contributions.sum() == pytest.approx(told.score, abs=1e-12)
+        assert told.contributions.sum() + told.popular == pytest.approx(told.score, abs=1e-12)
         if pick["reasons"]:
             assert pick["score"] == told.score
-            mass = told.contributions[told.contributions > 0].sum()
+            mass = told.contributions[told.contributions > 0].sum() + told.popular
             by_title = dict(zip(told.title_ids, told.contributions, strict=True))
             for reason in pick["reasons"]:
                 assert reason["contribution"] == by_title[reason["title_id"]]
@@ -115,7 +115,8 @@ def test_scores_equal_the_slow_obvious_sum() -> None:
                 if j != i:
                     likeness = float(features[j] @ features[i]) * model.demand[i]
                     total += x[u, j] * (matrix[j, i] + model.settings.content_weight * likeness)
-            assert scores(history.liked, model)[u, i] == pytest.approx(total * model.lift[i], abs=1e-12)
+            expected = (total + model.bias[i]) * model.lift[i]
+            assert scores(history.liked, model)[u, i] == pytest.approx(expected, abs=1e-12)
 
 
 def test_nothing_that_fewer_than_the_floor_did_enters_the_matrix() -> None:
@@ -230,6 +231,65 @@ def test_without_any_demand_the_decades_take_turns_newest_first() -> None:
     assert ordered[:4] == ["f11", "f09", "f10", "f08"]  # 2001, 1999, 2000, 1998
 
 
+def test_being_popular_is_a_reason_of_its_own_and_never_put_down_to_a_title() -> None:
+    model = a_model(settings=replace(SETTINGS, popular_weight=5.0))
+    tastes = tastes_of((99, "f00", 1.0))
+    (picks,) = picks_of(tastes, model, k=3)
+    for pick in picks:
+        told = explanation(tastes, model, a_member(99), pick["title_id"])
+        assert "popular" in pick["also"]
+        assert told.popular > 0.9 * pick["score"]
+        assert sum(reason["share"] for reason in pick["reasons"]) < 0.5
+    nobody = explanation(tastes_of((99, "f00", 0.0)), model, a_member(99), "f02")
+    assert nobody.score == nobody.popular > 0
+
+
+def test_popularity_rests_on_all_time_until_recent_viewings_are_many() -> None:
+    from postreel.recommend.popularity import takers_of
+
+    old = tastes_of(*((m, "f00", 1.0) for m in range(300, 320)))
+    new = tastes_of(*((m, "f02", 1.0) for m in range(1, 5)))
+    builder = Builder(SETTINGS, CATALOGUE)
+    crowd = Tastes.concat([old, new])
+    builder.see(crowd)
+    builder.add(crowd)
+    steady = takers_of(builder.counts, replace(SETTINGS, popular_half_life_d=7, popular_prior=1e9))
+    assert steady[[0, 2]] == pytest.approx([20, 4], rel=1e-6)
+    today = takers_of(builder.counts, replace(SETTINGS, popular_half_life_d=7, popular_prior=0.0))
+    assert today[2] > 23.9
+    both = takers_of(builder.counts, replace(SETTINGS, popular_half_life_d=7, popular_prior=24.0))
+    recent = sum(2.0 ** (-(m - 1) / 7) for m in range(1, 5))
+    assert both[2] == pytest.approx((recent + 4) / (recent + 24) * 24, rel=1e-6)
+
+
+def test_a_spectral_term_is_that_of_the_gram_and_of_the_scale_of_the_co_watch_matrix() -> None:
+    from postreel.recommend.counts import GRAM_UNIT
+    from postreel.recommend.solve import co_watch_matrix, mixed_matrix, spectral_matrix
+
+    rng = np.random.default_rng(5)
+    crowd = tastes_of(*((m, f"f{i:02d}", 1.0) for m in range(60) for i in rng.choice(12, 5, replace=False)))
+    builder = Builder(SETTINGS, CATALOGUE)
+    builder.see(crowd)
+    builder.add(crowd)
+    counts = builder.counts
+    gram = counts.gram * GRAM_UNIT
+    damped = counts.title_count[counts.head] ** -0.25
+    values, vectors = np.linalg.eigh(damped[:, None] * gram * damped)
+    leading = vectors[:, np.argsort(-values)[:3]]
+    expected = np.diag(damped) @ leading @ leading.T @ np.diag(1 / damped)
+    np.fill_diagonal(expected, 0)
+    found = spectral_matrix(counts, 3)
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+    watched = co_watch_matrix(counts, SETTINGS)
+    mixed = mixed_matrix(counts, watched, found, 1.0)
+
+    def size(matrix: Any) -> float:
+        return float(np.trace(matrix.T @ gram @ matrix))
+
+    assert size(mixed) == pytest.approx(size(watched))
+    np.testing.assert_array_equal(mixed_matrix(counts, watched, found, 0.0), watched)
+
+
 def test_a_title_that_many_take_lately_is_lifted_and_says_so() -> None:
     old = tastes_of(*((m, f"f{i:02d}", 1.0) for m in range(300, 330) for i in (0, 2, 4)))
     new = tastes_of(*((m, f"f{i:02d}", 1.0) for m in range(1, 9) for i in (0, 6)))
@@ -255,7 +315,7 @@ def test_before_the_next_solve_only_facts_and_popularity_choose() -> None:
     assert model.matrix.nnz == 0
     assert model.solve_sha256 == unsolved(rest.counts, CATALOGUE, SETTINGS, NOW).solve_sha256
     (picks,) = picks_of(tastes_of((99, "f00", 1.0)), model, k=3)
-    assert all("content" in p["also"] for p in picks)
+    assert all({"content", "popular"} & set(p["also"]) for p in picks)
 
 
 def test_a_model_comes_back_from_its_parts() -> None:
