@@ -65,4 +65,6 @@ class Facet:
             statement = statement.on_conflict_do_update(index_elements=keys, set_=fresh)
         else:
             statement = statement.on_conflict_do_nothing()
-        return int(self._db.execute(statement, batch).rowcount)
+        # Without the option SQLAlchemy does not ask the driver of Postgres how many there were.
+        done = self._db.execute(statement, batch, execution_options={"preserve_rowcount": True})
+        return int(done.rowcount)
