@@ -189,10 +189,12 @@ def checked(
             missing.append(expected)
         elif commitment(entry.salt, entry.content) != entry.commitment:
             finding.blame(expected, f"the content of entry {expected} was changed")
-        elif entry.facts.get("position") != expected:
-            finding.blame(expected, f"entry {expected} was written at another place of the ledger")
         else:
-            _note(entry.facts, erased, finding.states)
+            facts = entry.facts
+            if facts.get("position") != expected:
+                finding.blame(expected, f"entry {expected} was written at another place of the ledger")
+            else:
+                _note(facts, erased, finding.states)
         tree = tree.plus([leaf_hash(entry.commitment)])
         for root, where in wanted.get(tree.size, {}).items():
             if root != tree.root():

@@ -70,48 +70,46 @@ def change(core: Core, changes: Sequence[Change]) -> Changed:
     jobs: tuple[Job, ...] = ()
     withheld = 0
     while True:
-        _finish_withdrawals(core, granting)
         with core.records.writing() as tx:
-            open_jobs = tuple(job for job in tx.open_jobs() if job.member in members)
-            if any(job.member in granting for job in open_jobs):
-                continue  # withdrawn by somebody else since we looked
-            facts = {m.member: m for m in tx.members(members)}
-            before = _by_member(tx.grants_of(members))
-            written = _written(core, tx, changes, facts, before)
-            if written.entries:
-                jobs, withheld = _carry(core, tx, before, written)
-        break
+            waiting = [job for job in tx.open_jobs() if job.member in granting] if granting else []
+            if not waiting:
+                facts = {m.member: m for m in tx.members(members)}
+                before = _by_member(tx.grants_of(members))
+                written = _written(core, tx, changes, facts, before)
+                if written.entries:
+                    jobs, withheld = _carry(core, tx, before, written)
+                break
+        _finish_withdrawals(core, waiting)
     if not written.entries:
-        return _said_again(core, changes, before, open_jobs)
+        return _said_again(core, changes, before)
     core.heads.append(written.head.line())
     journal_removals(core, jobs)
     begun = _waited(core, {job.member: job.purposes for job in jobs})
     return Changed(written.entries[-1].position, written.entries, written.head, jobs, withheld, begun)
 
 
-def _finish_withdrawals(core: Core, members: set[bytes]) -> None:
-    """Carry open withdrawals of these members through, so that what they grant now starts afresh.
+def _finish_withdrawals(core: Core, waiting: Sequence[Job]) -> None:
+    """Carry open withdrawals of members through, so that what they grant now starts afresh.
 
     Else what was to be erased would be in use again, and the job would erase what came under the new grant.
     """
-    if not members:
-        return
-    with core.records.reading() as tx:
-        waiting = [job for job in tx.open_jobs() if job.member in members]
     for job in waiting:
         if job.kind == "erasure":
             raise ConsentError("that member is being erased; nothing was changed")
         carry_withdrawal(core, job)
 
 
-def _said_again(
-    core: Core, changes: Sequence[Change], before: dict[bytes, dict[str, GrantRow]], open_jobs: Sequence[Job]
-) -> Changed:
+def _said_again(core: Core, changes: Sequence[Change], before: dict[bytes, dict[str, GrantRow]]) -> Changed:
     """What stood so already. Whoever said it first may have died before the answer, so it is made to hold anew.
 
     Or they wait for their answer now, while the job is done behind it: so this waits too, whatever step that is at.
     """
-    jobs = [job for job in open_jobs if job.kind == "withdrawal" and job.step == "begun"]
+    members = {one.member for one in changes if one.state != "granted"}
+    jobs: list[Job] = []
+    if members:
+        with core.records.reading() as tx:
+            mine = [job for job in tx.open_jobs() if job.member in members]
+        jobs = [job for job in mine if job.kind == "withdrawal" and job.step == "begun"]
     if jobs:
         repair_heads(core)
         journal_removals(core, jobs)
