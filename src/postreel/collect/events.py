@@ -227,8 +227,8 @@ def _build(
     if is_bad.any():
         events = [e for e, bad in zip(events, is_bad.tolist(), strict=True) if not bad]
         at, kinds = at[~is_bad], kinds[~is_bad]
-    lines = None if places is None else places[~is_bad]
-    return Parsed(*_columns(events, at, arrived), refused, lines=lines)
+    lines = np.arange(1, len(is_bad) + 1) if places is None else places
+    return Parsed(*_columns(events, at, arrived), refused, lines=lines[~is_bad])
 
 
 def _columns(events: Sequence[Event], at: NDArray[np.int64], arrived: datetime) -> tuple[Any, pa.Table]:
