@@ -97,7 +97,7 @@ def _kind(arrow: str) -> str:
 
 
 def _sql_kind(column: sqlalchemy.Column[object]) -> str:
-    plain = column.type.compile(dialect=sqlite.dialect()).lower()  # type: ignore[no-untyped-call]
+    plain = column.type.compile(dialect=sqlite.dialect()).lower()
     kind = "bytes" if plain == "blob" else plain
     return kind + (", may be null" if column.nullable else "") + (", key" if column.primary_key else "")
 
