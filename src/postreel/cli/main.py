@@ -55,6 +55,6 @@ def main() -> None:
     try:
         app()
     except PostreelError as fault:
-        Console(stderr=True).print(f"postreel: {fault}", style="red", markup=False)
+        Console(stderr=True).print(f"postreel: {fault}", style="red", markup=False, soft_wrap=True)
         is_use = isinstance(fault, InputError | SettingsError | ConsentError)
         raise SystemExit(2 if is_use else 1) from None

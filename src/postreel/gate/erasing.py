@@ -8,6 +8,7 @@ The erasure is itself an entry of the ledger and names the leaves whose content 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -81,13 +82,14 @@ def run_erasure(core: Core, job: Job) -> Erasure:
     ended = change(core, [Change(member, row.purpose, "withdrawn", "erasure", "", now) for row in held])
     with core.records.reading() as tx:
         waiting = [other for other in tx.open_jobs() if other.member == member and other.kind == "withdrawal"]
+    rows: Counter[str] = Counter()
     for other in waiting:
-        run_withdrawal(core, other)
+        rows.update(run_withdrawal(core, other)["removed"])
     is_exact = not is_on_roster(core, member)
-    rows = core.events.erase(id_array([member]), STORED)
-    rows |= _removed(core, job)
+    rows.update(core.events.erase(id_array([member]), STORED))
+    rows.update(_removed(core, job))
     seconds = core.clock.monotonic_s() - began_s
-    return Erasure(member, rows, seconds, is_exact, ended.withheld)
+    return Erasure(member, dict(rows), seconds, is_exact, ended.withheld)
 
 
 def _removed(core: Core, job: Job) -> dict[str, int]:
