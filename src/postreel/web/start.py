@@ -38,7 +38,7 @@ from postreel.web.telling import record_of
 
 POSTER_PX = 240
 POSTERS = 8
-MANY = 60
+MANY, SEVERAL = 60, 8
 REPORTS = mask_of((MeasureOpens.key, MeasureClicks.key))
 PERSONAL, LEARNS = BIT[Recommendations.key], BIT[Learn.key]
 _PICKS = SWITCHABLE.index(MailPicks)
@@ -210,13 +210,14 @@ class _Start:
 
 
 def _telling(rows: list[OutboxRow]) -> OutboxRow | None:
-    """The mail whose reasons name most different titles: behind it stands a history that shows something."""
+    """The mail with the strongest reasons among those whose reasons name several titles: a history that shows."""
 
-    def reasons(row: OutboxRow) -> int:
-        titles = record_of(row).get("titles", ())
-        return len({reason["title_id"] for title in titles for reason in title["reasons"]})
+    def strength(row: OutboxRow) -> tuple[bool, float]:
+        reasons = [title["reasons"] for title in record_of(row).get("titles", ()) if title["reasons"]]
+        named = {reason["title_id"] for some in reasons for reason in some}
+        return len(named) >= SEVERAL, sum(max(reason["share"] for reason in some) for some in reasons)
 
-    return max(rows, key=reasons, default=None)
+    return max(rows, key=strength, default=None)
 
 
 def _mail(row: OutboxRow | None, text: str) -> Proof | None:
