@@ -27,7 +27,7 @@ from postreel.compose import Kit
 from postreel.consent import Policy, Seal
 from postreel.gate import Core, Gate
 from postreel.members import MemberRow
-from postreel.ports import Change, Clock, Events, Models, Records, Transport
+from postreel.ports import Change, Clock, Events, Heads, Models, Records, Transport
 from postreel.settings import FILE_NAME, Settings, checked_settings, written_settings
 
 WRITTEN = ("sandbox", "records", "events", "models", "transport", *SANDBOX)
@@ -83,6 +83,7 @@ def opened_home(
     around_events: Callable[[Events], Events] = lambda it: it,
     around_models: Callable[[Models], Models] = lambda it: it,
     around_transport: Callable[[Transport], Transport] = lambda it: it,
+    around_heads: Callable[[Heads], Heads] = lambda it: it,
 ) -> Opened:
     """Open a home as `app.opened` does, with another clock or with parts wrapped."""
     seal = Seal()
@@ -99,7 +100,7 @@ def opened_home(
         transport=around_transport(sender),
         clock=clock,
         keys=keys,
-        heads=FileHeads(settings.home / "ledger-heads.ndjson"),
+        heads=around_heads(FileHeads(settings.home / "ledger-heads.ndjson")),
         locks=locks,
         policy=policy,
         seal=seal,
