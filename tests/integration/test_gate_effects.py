@@ -167,6 +167,22 @@ def test_a_withdrawal_while_a_model_is_made_holds_from_its_first_use(tmp_path: P
     assert seen == [len(members) - 1]
 
 
+def test_a_withdrawal_while_the_first_model_is_made_holds_from_the_moment_it_is_published(tmp_path: Path):
+    acts: dict[str, Callable[[], None]] = {}
+    house = a_house(tmp_path, around_models=lambda held: Act(held, acts))
+    other = house.again()
+    members = [house.member(f"m{n}", *ALL_BUT_DEVICES) for n in range(4)]
+    for member in members:
+        house.offer(member, [1, 2, 3])
+    seen: list[int] = []
+    acts["publish"] = lambda: other.withdraw(members[0], "training")
+    # Tidied away right after the publishing, before the trainer looks who has gone meanwhile.
+    acts["prune"] = lambda: seen.append(other.gate.model().member_count)
+    house.train()
+    assert seen == [3]
+    assert other.gate.model().member_count == 3
+
+
 def test_a_removal_journalled_while_another_is_solved_is_not_lost(tmp_path: Path):
     acts: dict[str, Callable[[], None]] = {}
     house = a_house(tmp_path, around_models=lambda held: Act(held, acts))
