@@ -117,6 +117,8 @@ def opened(settings: Settings, who: str = "postreel") -> App:
         policy=policy,
         seal=seal,
         is_sandbox=settings.sandbox,
+        language=settings.language,
+        timezone=settings.timezone,
         who=who,
     )
     return App(settings, policy, Gate(core), keys, clock, locks)
@@ -167,6 +169,7 @@ def _transport(settings: Settings, seal: Seal, clock: Clock) -> Transport:
         seal,
         clock,
         tls=tls,
+        helo=settings.mail_domain or "localhost.localdomain",
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
     )

@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     records: str = "sqlite:///postreel.db"
     events: str = "file:events/"
     models: str = "file:models/"
-    engine: str = "local:"
     transport: str = "maildir:outbox/"
     sandbox: bool = False
     sender_name: str = "Postreel"

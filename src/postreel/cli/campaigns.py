@@ -62,7 +62,7 @@ def preview(
         path.write_bytes(files[name])
     shots = _screenshots(paths["html"], out)
     facts = {"subject": found.subject, **{k: str(p) for k, p in paths.items()}, "screenshots": shots}
-    shell.answer(facts, f"{found.subject}\n" + "\n".join(str(path) for path in paths.values()))
+    shell.answer(facts, "\n".join([found.subject, *map(str, paths.values()), *shots]))
 
 
 def _screenshots(page: Path, out: Path) -> list[str]:

@@ -131,7 +131,12 @@ def simulate(
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     result = simulated_answers(shell.app.gate, rows, shell.app.clock.now())
-    shell.answer(result, f"{result['written']} answers written, {len(result['refused'])} refused.")
+    words = f"{result['written']} answers written, {len(result['refused'])} refused."
+    for row in result["refused"][:10]:
+        words += f"\nline {row['line']}: {row['reason']}"
+    shell.answer(result, words)
+    if result["refused"] and len(result["refused"]) == len(rows):
+        raise typer.Exit(2)
 
 
 def _evidence(path: Path, key: str) -> str:

@@ -74,7 +74,9 @@ def init(
         values |= _asked(shell, values)
     new_home(shell.home, sandbox=sandbox, language=language, timezone=timezone, transport=transport, **values)
     facts = {"home": str(shell.home), "sandbox": sandbox}
-    next_step = "postreel import movielens PATH" if sandbox else "postreel import members FILE"
+    next_step = "postreel import movielens, csv, events or netflix PATH --simulate-grants …"
+    if not sandbox:
+        next_step = "postreel import members FILE, and postreel mail dkim-record for your DNS"
     shell.answer(facts, f"{shell.home} is ready. Next: {next_step}")
 
 

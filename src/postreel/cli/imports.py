@@ -103,5 +103,9 @@ def _words(taken: Taken) -> str:
         )
     advice = "Next: postreel train" if taken.kept else "Nothing new."
     if taken.withheld and not taken.kept:
-        advice = "Nothing is kept without a grant. Next: postreel consent grant MEMBER history"
+        advice = "A grant covers what is viewed while it stands. Next: postreel consent show MEMBER"
+    if taken.source == "catalogue":
+        advice = "Next: postreel import members FILE, or import events FILE"
+    if taken.source == "members":
+        advice = "Next: postreel import events FILE, or postreel serve and POST /v1/events"
     return "; ".join(parts) + ".\n" + advice

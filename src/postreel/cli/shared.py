@@ -84,7 +84,8 @@ def plain_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
     """A table without boxes; the named columns are set to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+        # An id or an address that is cut cannot be copied: it goes on in the next line instead.
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return table
 
 

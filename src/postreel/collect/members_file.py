@@ -134,8 +134,8 @@ def _add(out: ParsedMembers, line: _Line, number: int, text: str) -> None:
         address="" if is_mailless else normal_address(line.address),
         alias=line.alias,
         name=line.name,
-        language=_checked(line.language or "en", _LANGUAGE.fullmatch, "language", "en or pt-BR"),
-        timezone=_checked(line.timezone or "UTC", _is_zone, "timezone", "Europe/Berlin"),
+        language=_maybe(line.language, _LANGUAGE.fullmatch, "language", "en or pt-BR"),
+        timezone=_maybe(line.timezone, _is_zone, "timezone", "Europe/Berlin"),
         region=None if line.region is None else _checked(line.region.upper(), _is_region, "region", "DE"),
         maturity=18 if line.maturity is None else line.maturity,
         household=line.household,
@@ -165,6 +165,10 @@ def _grant_problem(key: str, is_child: bool) -> str | None:
     if is_child:
         return f"{key} was left out: a child grants nothing"
     return None
+
+
+def _maybe(value: str | None, is_good: Any, name: str, example: str) -> str | None:
+    return _checked(value, is_good, name, example) if value else None
 
 
 def _checked(value: str, is_good: Any, name: str, example: str) -> str:

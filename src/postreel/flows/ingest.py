@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -38,6 +39,8 @@ from postreel.schema import Mask, Plays, ids_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOST = "no such member; register them first"
+BY_NAME = ("csv", "netflix")
+"""Sources that know titles by their names alone."""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Taken:
         known: rows that were stored already.
         left_out: rows that are no viewing, by reason.
         members, titles: how many the source named.
+        strange: why a name that the source uses is nobody here, where more is known than that.
         refusals: each refused row with its place and reason.
     """
 
@@ -63,6 +67,7 @@ class Taken:
     title_ids: set[str] = field(default_factory=set[str])
     refusals: list[Refused] = field(default_factory=list[Refused])
     refused_file: str | None = None
+    strange: dict[str, str] = field(default_factory=dict[str, str])
 
     def facts(self) -> dict[str, Any]:
         """As `import … --json` prints it."""
@@ -218,12 +223,32 @@ def _imported(
 ) -> Taken:
     taken = Taken(source)
     if adds:
-        _add_members(gate, parsed(), grants)
+        _add_members(gate, parsed(), grants, taken)
     for part in parsed():
-        gate.put_titles(_new_titles(gate, part.titles))
-        _take(gate, part, taken, is_own=is_own, is_new_only=True)
+        matched = _matched(gate, part) if source in BY_NAME else part
+        gate.put_titles(_new_titles(gate, matched.titles))
+        _take(gate, matched, taken, is_own=is_own, is_new_only=True)
     gate.compact()
     return taken
+
+
+def _matched(gate: Gate, part: Parsed) -> Parsed:
+    """The titles of a source that knows names only, by the ids of the catalogue where it has that name once."""
+    by_name: dict[str, list[str]] = {}
+    for title in gate.catalogue():
+        by_name.setdefault(title.name.casefold(), []).append(title.title_id)
+    ours = {
+        title.title_id: found[0]
+        for title in part.titles
+        if len(found := by_name.get(title.name.casefold(), [])) == 1 and title.kind != "episode"
+    }
+    if not ours:
+        return part
+    place = part.plays.schema.get_field_index("title_id")
+    ids = [ours.get(title_id, title_id) for title_id in part.plays.column("title_id").to_pylist()]
+    plays = part.plays.set_column(place, part.plays.schema.field(place), pa.array(ids, pa.string()))
+    titles = [title for title in part.titles if title.title_id not in ours]
+    return dataclasses.replace(part, plays=plays, titles=titles)
 
 
 def _new_titles(gate: Gate, titles: Sequence[Title]) -> list[Title]:
@@ -232,7 +257,7 @@ def _new_titles(gate: Gate, titles: Sequence[Title]) -> list[Title]:
     return [title for title in titles if title.title_id not in known]
 
 
-def _add_members(gate: Gate, parts: Iterable[Parsed], grants: Sequence[str]) -> None:
+def _add_members(gate: Gate, parts: Iterable[Parsed], grants: Sequence[str], taken: Taken) -> None:
     """Register whom the source names, and simulate their grants from before the first event of it."""
     names: set[str] = set()
     first: datetime | None = None
@@ -243,10 +268,13 @@ def _add_members(gate: Gate, parts: Iterable[Parsed], grants: Sequence[str]) -> 
                 microseconds=int(part.plays.column("at").cast(pa.int64()).to_numpy().min())
             )
             first = earliest if first is None else min(first, earliest)
-    rows = [MemberRow(address=name) for name in sorted(names) if "@" in name]
+    known = gate.resolve(sorted(names))
+    # What is stored of a member already says more than an address in an export.
+    rows = [MemberRow(address=name) for name in sorted(names - set(known)) if "@" in name]
     registered = gate.register(rows)
+    taken.strange |= {rows[place].address: why for place, why in registered.refused}
     if grants and first is not None:
-        members = [member for member in registered.ids if member is not None]
+        members = [*known.values(), *(member for member in registered.ids if member is not None)]
         simulate_grants(gate, members, grants, first - timedelta(seconds=1))
 
 
@@ -260,7 +288,12 @@ def _take(gate: Gate, parsed: Parsed, taken: Taken, *, is_own: bool, is_new_only
     taken.left_out.update(parsed.left_out)
     taken.refusals += parsed.refused
     lines = np.arange(1, len(parsed) + 1) if parsed.lines is None else parsed.lines
-    taken.refusals += [Refused(int(lines[place]), LOST, "") for place in strangers if is_row[place]]
+    who = parsed.who.to_pylist() if len(strangers) else []
+    taken.refusals += [
+        Refused(int(lines[place]), taken.strange.get(who[place], LOST), "")
+        for place in strangers
+        if is_row[place]
+    ]
     is_row = np.delete(is_row, strangers)
     if is_new_only:
         is_new = _is_new(gate, plays)

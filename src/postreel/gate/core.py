@@ -35,6 +35,7 @@ class Core:
     """The opened parts of one installation.
 
     Attributes:
+        language, timezone: of members of whom the service tells none.
         is_sandbox: holds fictitious or test people only, so that grants may be simulated.
         who: the person or job on whose behalf this process works, for the access log.
     """
@@ -51,6 +52,8 @@ class Core:
     seal: Seal
     is_sandbox: bool
     who: str
+    language: str = "en"
+    timezone: str = "UTC"
     follower: Follower = field(init=False)
 
     def __post_init__(self) -> None:

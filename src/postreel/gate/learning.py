@@ -156,7 +156,7 @@ def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
     for member in gone:
         journal_removal(core, bytes(member), position)
     if len(gone):
-        solve_removals(core, catalogue)
+        solve_removals(core, lambda: catalogue)
 
 
 def journal_removal(core: Core, member: bytes, position: int) -> bool:
@@ -174,8 +174,12 @@ def journal_removals(core: Core, jobs: Sequence[Job]) -> None:
             journal_removal(core, job.member, job.position)
 
 
-def solve_removals(core: Core, catalogue: Catalogue) -> bool:
-    """Take all pending parts out of the counts, solve anew, and publish. False where nothing was pending."""
+def solve_removals(core: Core, catalogue: Callable[[], Catalogue]) -> bool:
+    """Take all pending parts out of the counts, solve anew, and publish. False where nothing was pending.
+
+    Args:
+        catalogue: reads it; called only where something is pending.
+    """
     with held_in_turn(core, "model", WAIT_S):
         name = core.models.current()
         if name is None:
@@ -186,7 +190,7 @@ def solve_removals(core: Core, catalogue: Catalogue) -> bool:
             counts = _counts_without(core, name, pending)
             roster = _Roster.of(core, name).without(set(pending))
             old = Model.from_parts(*_readers(core, name))
-            model = model_of(counts, catalogue, old.settings, core.now())
+            model = model_of(counts, catalogue(), old.settings, core.now())
             _publish(core, model, counts, roster, _position(core, name))
         _trim_journal(core)
     return bool(pending)

@@ -213,7 +213,9 @@ def _mask(core: Core, rows: list[dict[str, Any]], bits: Any, kind: type[Mailing]
         used = BIT[kind.key]
         for column, purpose in optional.items():
             row[column] = bool(live & BIT[purpose.key])
-            used |= live & BIT[purpose.key]
+            if purpose is not Learn:
+                # What a member does with mails steers nothing yet; the column says whether answers may be asked.
+                used |= live & BIT[purpose.key]
         if row["is_personal"]:
             if not live & BIT[Recommendations.key]:
                 raise ConsentError(

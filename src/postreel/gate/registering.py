@@ -100,7 +100,7 @@ def _registered(
         if key is not None and key in gone and member not in sharing:
             results.append((None, False, "this address was erased; its owner alone can come back"))
             continue
-        facts = _facts_of(row, member or core.random_id())
+        facts = _facts_of(core, row, member or core.random_id(), known.get(member) if member else None)
         if member is None:
             fresh.append((facts, own_key, row.alias, core.now()))
             if row.alias:
@@ -127,13 +127,13 @@ def _may_be(row: MemberRow, *, has_alias: bool) -> bool:
     return row.alias is None or not (has_alias or row.is_child)
 
 
-def _facts_of(row: MemberRow, member: bytes) -> MemberFacts:
+def _facts_of(core: Core, row: MemberRow, member: bytes, known: MemberFacts | None) -> MemberFacts:
     return MemberFacts(
         member=member,
         address=None if row.is_child or not row.address else normal_address(row.address),
         name=row.name,
-        language=row.language,
-        timezone=row.timezone,
+        language=row.language or (known.language if known else core.language),
+        timezone=row.timezone or (known.timezone if known else core.timezone),
         region=row.region,
         maturity=row.maturity,
         household=row.household,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from postreel.gate.core import Core
@@ -53,7 +54,7 @@ def run_withdrawal(core: Core, job: Job) -> dict[str, Any]:
         # Journalled once more: the process may have died between the commit and the journal's fsync.
         journal_removals(core, (job,))
         if job.purposes & BIT[Training.key]:
-            solve_removals(core, stored_catalogue(core))
+            solve_removals(core, partial(stored_catalogue, core))
         _step(core, job, "counted out")
     removed = _removed_rows(core, job)
     _step(core, job, "erased")

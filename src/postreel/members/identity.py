@@ -17,14 +17,15 @@ class MemberRow:
     Attributes:
         address: where they are written to; normalised by `normal_address`. Empty for a child without a mailbox.
         alias: the source's own id for them.
+        language, timezone: BCP 47 and IANA; None: those of the service.
         grants: purpose keys, each with the evidence the source gives; a grant without evidence is not one.
     """
 
     address: str
     alias: str | None = None
     name: str | None = None
-    language: str = "en"
-    timezone: str = "UTC"
+    language: str | None = None
+    timezone: str | None = None
     region: str | None = None
     maturity: int = 18
     household: str | None = None

@@ -91,7 +91,7 @@ def test_members_come_with_the_evidence_of_each_grant() -> None:
     )
     assert (ann.region, ann.maturity) == ("PT", 16)
     assert dict(ann.grants) == {"history": "form 2024-05-01", "mail.picks": "web form 2024-05-01 /signup v3"}
-    assert (bob.alias, bob.language, bob.timezone, bob.region, bob.grants) == (None, "en", "UTC", None, ())
+    assert (bob.alias, bob.language, bob.timezone, bob.region, bob.grants) == (None, None, None, None, ())
 
 
 def test_members_come_as_json_lines_too() -> None:
