@@ -9,6 +9,7 @@ take this knowledge away; keep them for as long as their campaign is being sent.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,9 +52,10 @@ class MaildirTransport:
             TransientError: the disk refused the first of them; nothing was handed over.
         """
         rows = opened(messages, self._seal)
-        there = self._there()
+        waiting = list(letters(rows))
+        there = self._there([letter.message_id for letter in waiting])
         fates: list[Fate] = []
-        for letter in letters(rows):
+        for letter in waiting:
             try:
                 fates.append(self._put(letter, there, deadline_s))
             except OSError as e:
@@ -66,7 +68,9 @@ class MaildirTransport:
 
     def delivered(self, message_ids: Sequence[str]) -> frozenset[str] | None:
         """Which of these lie in the maildir, read or unread."""
-        there = self._there()
+        there = self._there(message_ids)
+        if there:
+            sync_folder(self._path / "new")  # a killed sender may have linked them and not come to this
         return frozenset(m for m in message_ids if file_name(m) in there)
 
     def message(self, message_id: str) -> bytes | None:
@@ -101,6 +105,9 @@ class MaildirTransport:
     def _is_late(self, deadline_s: float) -> bool:
         return self._clock.monotonic_s() >= deadline_s
 
-    def _there(self) -> set[str]:
+    def _there(self, message_ids: Sequence[str]) -> set[str]:
+        """File names of those of these mails that are there. A look for each: `new/` may hold a million others."""
+        names = {file_name(message_id) for message_id in message_ids}
+        found = {name for name in names if (self._path / "new" / name).exists()}
         # new/ before cur/: a reader moves mails that way, so none slips between the two looks.
-        return {path.name.split(":")[0] for part in ("new", "cur") for path in (self._path / part).iterdir()}
+        return found | names.intersection(name.split(":")[0] for name in os.listdir(self._path / "cur"))
