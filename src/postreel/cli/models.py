@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -14,13 +15,14 @@ from postreel.flows.judge import judged
 from postreel.flows.refresh import refresh_habits
 from postreel.habits import profile_of
 from postreel.purposes import History
-from postreel.recommend import RecommendSettings
+from postreel.recommend import STEP_COUNT
 from postreel.schema import Plays
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
+    app.command("tune")(tune)
     app.command("recommend")(recommend)
     app.command("habits")(habits)
     app.command("evaluate")(evaluate)
@@ -34,7 +36,8 @@ def train(context: typer.Context) -> None:
     with shell.progress("working out habits", None) as step:
         refresh_habits(app.gate, step)
     shell.err.print("solving …", style="dim")
-    learned = app.gate.learn(RecommendSettings())
+    settings, is_tuned = app.gate.chosen_settings()
+    learned = app.gate.learn(settings)
     seconds = app.clock.monotonic_s() - began_s
     facts = {
         "model": learned.model.name,
@@ -43,9 +46,34 @@ def train(context: typer.Context) -> None:
         "members": learned.members,
         "titles": len(learned.model.vocabulary),
         "seconds": round(seconds, 3),
+        "settings_from": "postreel tune" if is_tuned else "defaults",
     }
+    advice = "Next: postreel recommend MEMBER, or postreel campaign send picks"
+    if not learned.members:
+        advice = "Nobody with a history grants training yet; picks come from the catalogue's facts alone."
     words = f"Trained on {learned.members:,} members and {facts['titles']:,} titles in {seconds:.1f} s.\n"
-    shell.answer(facts, words + "Next: postreel recommend MEMBER, or postreel campaign send picks")
+    shell.answer(facts, words + advice)
+
+
+def tune(
+    context: typer.Context,
+    minutes: float = typer.Option(10.0, min=0.0, help="Take the best so far after this long."),
+) -> None:
+    """Choose the recommender's settings on this service's own past, for the next `train`."""
+    shell = shell_of(context)
+    app = shell.app
+    refresh_habits(app.gate)
+    with shell.progress("trying settings", STEP_COUNT) as step:
+        tuned = app.gate.tune(minutes * 60.0, lambda: step(1))
+    facts = {
+        "metric": "ndcg@20",
+        "before": tuned.before,
+        "after": tuned.after,
+        "tests": tuned.tests,
+        "settings": asdict(tuned.settings),
+    }
+    words = f"NDCG@20 on {tuned.tests:,} member-tests of the past: {tuned.before:.4f} with the defaults, "
+    shell.answer(facts, f"{words}{tuned.after:.4f} with what was chosen.\nNext: postreel train")
 
 
 def recommend(
@@ -87,16 +115,18 @@ def evaluate(
     protocol: str = typer.Option("rolling", help="rolling, liang or per-member."),
     data: Path | None = typer.Option(None, help="A MovieLens folder or a CSV; else this home's own members."),
     window: list[str] = typer.Option([], help="FROM:UNTIL in Unix seconds; may be given more than once."),
-    tune: bool = typer.Option(
-        False, help="Choose settings on earlier windows; else those that train serves."
+    tune: bool | None = typer.Option(
+        None,
+        "--tune/--no-tune",
+        help="Choose settings on earlier windows, as is done for --data; or those that train serves.",
     ),
 ) -> None:
     """Measure the recommender beside popularity, on data that it has not seen."""
     shell = shell_of(context)
     windows = [_window(text) for text in window]
     gate = None if data is not None else shell.app.gate
-    with shell.progress("evaluating", None):
-        result = judged(gate, protocol, data, windows, is_tuned=tune)
+    with shell.progress("evaluating", None) as step:
+        result = judged(gate, protocol, data, windows, is_tuned=tune, step=lambda: step(1))
     table = plain_table("model", "recall@20", "recall@50", "ndcg@20", "ndcg@100", "seconds", numbers=COLUMNS)
     for row in result["rows"]:
         table.add_row(row["model"], *(f"{row[name]:.4f}" for name in COLUMNS[:-1]), f"{row['seconds']:.1f}")

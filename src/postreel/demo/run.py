@@ -28,7 +28,6 @@ from postreel.gate import Gate, Standing
 from postreel.members import MemberRow
 from postreel.ports import Change, Clock
 from postreel.purposes import SWITCHABLE, MeasureClicks, MeasureOpens, mask_of
-from postreel.recommend import RecommendSettings
 from postreel.schema import id_array
 
 DAYS = 90
@@ -129,7 +128,7 @@ def run_demo(
     with stages("habits", None) as step:
         refresh_habits(gate, step)
     with stages("training", None):
-        learned = gate.learn(RecommendSettings())
+        learned = gate.learn(gate.chosen_settings()[0])
     with stages("mails", None) as step:
         campaign, _ = plan_campaign(gate, "picks", CAMPAIGN, clock)
         sent = send_campaign(gate, campaign, kit, clock, step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ def judged(
     data: Path | None,
     windows: Sequence[tuple[float, float]],
     *,
-    is_tuned: bool = False,
+    is_tuned: bool | None = None,
+    step: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Run a protocol. With `said`: in words, whether recent popularity was beaten.
 
     Args:
-        is_tuned: choose settings on the trials before every window; else the settings that `train` serves.
+        is_tuned: choose settings on the trials before every window; else the settings that `train` serves. None:
+            choose them for `data`, and take those that are served for this service's own members.
+        step: called after each setting tried.
 
     Raises:
         InputError: the data is of no known form, or too little for the protocol.
@@ -33,7 +36,7 @@ def judged(
     if data is None:
         if gate is None:
             raise InputError("say which data to evaluate on")
-        result = gate.evaluated(protocol, windows, is_tuned=is_tuned)
+        result = gate.evaluated(protocol, windows, is_tuned=bool(is_tuned))
     else:
         rows, titles = positives_of(data)
         catalogue = Catalogue.of(titles) if titles else None
@@ -43,8 +46,9 @@ def judged(
             time.perf_counter,
             windows=windows,
             catalogue=catalogue,
-            is_tuned=is_tuned,
+            is_tuned=is_tuned is not False,
             name=data.resolve().name,
+            step=step,
         )
     return {**result, "said": _said(result)}
 

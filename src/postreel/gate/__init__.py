@@ -6,6 +6,7 @@ gives out is a `Permitted`, which a ground-floor function can be mapped over and
     admit, store, compact      events come in: only what a live grant covers
     stream, read, keep         rows go out under a purpose; derived rows come back with their warrant
     learn, model               a model that can lose any member
+    tune, evaluated            settings for it, and how good it is: means over many members
     brief, post, settle        mails: composed under grants, looked at again as they leave, written down
     register, rights           members: known, granting, withdrawing, erased
     as_operator                a person looks at a member, and the member sees that they did
@@ -21,6 +22,7 @@ from postreel.gate.consenting import FLIGHT_S, MAILS, Changed
 from postreel.gate.core import Core
 from postreel.gate.erasing import Erasure
 from postreel.gate.gate import Gate
+from postreel.gate.judging import Tuned
 from postreel.gate.learning import Learned
 from postreel.gate.operator import Operator
 from postreel.gate.posting import GROUP, Briefing, Posted
@@ -45,4 +47,5 @@ __all__ = [
     "Posted",
     "Registered",
     "Standing",
+    "Tuned",
 ]

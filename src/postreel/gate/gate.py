@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from postreel.gate import (
     consenting,
     erasing,
     jobs,
+    judging,
     learning,
     posting,
     reading,
@@ -24,6 +25,7 @@ from postreel.gate import (
 )
 from postreel.gate.consenting import Changed
 from postreel.gate.core import Core
+from postreel.gate.judging import Tuned
 from postreel.gate.learning import Learned, ServedModels
 from postreel.gate.operator import Operator
 from postreel.gate.posting import Briefing, Posted
@@ -107,7 +109,15 @@ class Gate:
         self, protocol: str, windows: Sequence[tuple[float, float]], *, is_tuned: bool
     ) -> dict[str, Any]:
         """The recommender beside popularity, on members who grant `training`: means over many of them."""
-        return learning.evaluated(self._core, self.catalogue(), protocol, windows, is_tuned=is_tuned)
+        return judging.evaluated(self._core, self.catalogue(), protocol, windows, is_tuned=is_tuned)
+
+    def tune(self, budget_s: float, step: Callable[[], None] = lambda: None) -> Tuned:
+        """Choose the recommender's settings on members who grant `training`, and remember them for `learn`."""
+        return judging.tune(self._core, self.catalogue(), budget_s, step)
+
+    def chosen_settings(self) -> tuple[RecommendSettings, bool]:
+        """The settings to learn with, and whether they were tuned for this service."""
+        return judging.chosen_settings(self._core)
 
     def is_pending(self, member: bytes) -> bool:
         """Whether this member's part still waits to be solved out of the model."""

@@ -23,7 +23,6 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
@@ -37,10 +36,8 @@ from postreel.recommend import (
     Builder,
     Contributions,
     Counts,
-    Interactions,
     Model,
     RecommendSettings,
-    evaluate,
     model_of,
     unsolved,
 )
@@ -338,33 +335,3 @@ class _Roster:
         return cls(
             {keys[i * 32 : i * 32 + 32].hex(): parts[a:b] for i, (a, b) in enumerate(pairwise(offsets))}
         )
-
-
-def evaluated(
-    core: Core,
-    catalogue: Catalogue,
-    protocol: str,
-    windows: Sequence[tuple[float, float]],
-    *,
-    is_tuned: bool,
-) -> dict[str, Any]:
-    """The recommender beside popularity, on members with a live `training` grant: means over many of them.
-
-    Raises:
-        InputError: there is too little history for the protocol.
-    """
-    rows = [batch.unseal(core.seal) for batch in stream_at(core, Tastes, Training, core.standing())]
-    tastes = Tastes.concat(rows)
-    times = tastes.table.column("last_at").cast(pa.int64()).to_numpy() / 1e6
-    data = Interactions.of(
-        tastes.members, tastes.table.column("title_id").to_pylist(), times, tastes.column("weight")
-    )
-    return evaluate(
-        protocol,
-        data,
-        core.clock.monotonic_s,
-        windows=windows,
-        catalogue=catalogue,
-        is_tuned=is_tuned,
-        name="this service's members",
-    )

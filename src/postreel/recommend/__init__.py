@@ -17,10 +17,13 @@ from postreel.recommend.picks import Explanation, explanation, picks_for, popula
 from postreel.recommend.protocols import PROTOCOLS, Interactions, Trial, trials_of
 from postreel.recommend.score import Fit, History, history_of, scores
 from postreel.recommend.settings import RecommendSettings
+from postreel.recommend.small import small_services
+from postreel.recommend.tuning import STEP_COUNT, Tuned, tuned_settings
 
 __all__ = [
     "METRICS",
     "PROTOCOLS",
+    "STEP_COUNT",
     "Builder",
     "Contributions",
     "Counts",
@@ -31,6 +34,7 @@ __all__ = [
     "Model",
     "RecommendSettings",
     "Trial",
+    "Tuned",
     "Vocabulary",
     "contributions",
     "evaluate",
@@ -43,6 +47,8 @@ __all__ = [
     "picks_for",
     "popular_picks",
     "scores",
+    "small_services",
     "trials_of",
+    "tuned_settings",
     "unsolved",
 ]

@@ -74,3 +74,22 @@ def features_of(catalogue: Catalogue, vocabulary: Vocabulary) -> Any:
     features = sparse.csr_array(sparse.diags_array(unit) @ raw)
     features.sort_indices()
     return features
+
+
+def genres_of(catalogue: Catalogue, vocabulary: Vocabulary) -> Any:
+    """Sparse float64 (V, genres): each title's genres in equal shares, its series' where it has none of its own."""
+    seen: dict[str, int] = {}
+    rows: list[int] = []
+    columns: list[int] = []
+    shares: list[float] = []
+    for row, title_id in enumerate(vocabulary.ids):
+        title = catalogue.get(title_id)
+        series = catalogue.get(title.series_id) if title is not None and title.series_id else None
+        genres = (title.genres if title is not None else ()) or (series.genres if series is not None else ())
+        for genre in sorted({g.casefold() for g in genres}):
+            rows.append(row)
+            columns.append(seen.setdefault(genre, len(seen)))
+            shares.append(1.0 / len({g.casefold() for g in genres}))
+    where = (np.asarray(rows, np.int64), np.asarray(columns, np.int64))
+    shape = (len(vocabulary), len(seen))
+    return sparse.csr_array((np.asarray(shares, np.float64), where), shape=shape)

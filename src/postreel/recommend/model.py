@@ -116,9 +116,19 @@ class Model:
         )
 
 
-def model_of(counts: Counts, catalogue: Catalogue, settings: RecommendSettings, now: datetime) -> Model:
-    """The model of these counts: one solve. `now` (aware UTC) names the model and enters no score."""
-    features = features_of(catalogue, counts.vocabulary)
+def model_of(
+    counts: Counts,
+    catalogue: Catalogue,
+    settings: RecommendSettings,
+    now: datetime,
+    features: Any | None = None,
+) -> Model:
+    """The model of these counts: one solve. `now` (aware UTC) names the model and enters no score.
+
+    Args:
+        features: of this catalogue, where they are at hand already.
+    """
+    features = features_of(catalogue, counts.vocabulary) if features is None else features
     matrix = served_matrix(counts, features, demand_of(counts, settings), settings)
     return _model(counts, catalogue, settings, now, features, matrix, True)
 

@@ -23,7 +23,10 @@ CUTS = (0.7, 0.8, 0.9, 1.0)
 """Quantiles of all times between which the windows of `rolling` lie when none are named."""
 TUNING_CUTS = (4 / 7, 5 / 7, 6 / 7, 1.0)
 """The same over what lies before the first window: with CUTS these are the quantiles .4, .5, .6, .7 of the whole."""
-_LONG = 10
+LEAST_BEFORE = 0.4
+"""Share of the positives before the first window that must lie before a tuning window."""
+LONG = 10
+"""Positives that a member needs for `per-member`."""
 SEEDS = (1, 2, 3, 4, 5)
 
 
@@ -78,6 +81,12 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def of_members(self, some: NDArray[np.int64]) -> Interactions:
+        """The positives of some members (sorted numbers) as data of their own."""
+        rows = np.isin(self.members, some)
+        members = np.searchsorted(some, self.members[rows])
+        return Interactions(members, self.titles[rows], self.times[rows], self.weights[rows], self.title_ids)
 
 
 def _numbered(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -144,9 +153,28 @@ def _rolling(data: Interactions, windows: Sequence[tuple[float, float]]) -> tupl
     for begin, end in chosen:
         if not begin < end:
             raise InputError(f"the window {begin:.0f}:{end:.0f} ends before it begins")
-    earlier = data.times[data.times < min(begin for begin, _ in chosen)]
-    tuning = _windows(earlier, TUNING_CUTS) if len(earlier) else []
+    first = min(begin for begin, _ in chosen)
+    earlier = data.times[data.times < first]
+    length = float(np.median([end - begin for begin, end in chosen]))
+    tuning = _before(earlier, first, length) if len(windows) else []
+    if not tuning and len(earlier):
+        tuning = _windows(earlier, TUNING_CUTS)
     return [_window(data, *w) for w in chosen], [_window(data, *w) for w in tuning if w[0] < w[1]]
+
+
+def _before(earlier: NDArray[np.float64], first: float, length: float) -> list[tuple[float, float]]:
+    """Up to three windows of one length that end where the first named one begins, the earliest first.
+
+    What is tuned is so tuned on the horizon that it will be measured on. Only windows with a good part of the
+    earlier positives before them; none where the history is too short for even one.
+    """
+    found: list[tuple[float, float]] = []
+    for back in (1, 2, 3):
+        begin = first - back * length
+        if np.count_nonzero(earlier < begin) < LEAST_BEFORE * len(earlier):
+            break
+        found.insert(0, (begin, begin + length))
+    return found
 
 
 def _windows(times: NDArray[np.float64], cuts: Sequence[float]) -> list[tuple[float, float]]:
@@ -176,7 +204,7 @@ def _last_fifth(data: Interactions, begin: float, end: float) -> Trial:
     _need_times(data)
     count = np.bincount(data.members)
     order = np.lexsort((data.titles, data.times, data.members))
-    order = order[count[data.members[order]] >= _LONG]
+    order = order[count[data.members[order]] >= LONG]
     member = data.members[order]
     begins = np.flatnonzero(np.diff(member, prepend=-1) != 0)
     size = count[member]

@@ -40,7 +40,7 @@ class RecommendSettings:
     """
 
     family: str = "dlae"
-    ridge: float = 10.0
+    ridge: float = 30.0
     dropout: float = 0.33
     pair_floor: int = 10
     title_floor: int = 3

@@ -10,8 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from postreel.catalogue import Catalogue, Title
 from postreel.errors import InputError
-from postreel.recommend import METRICS, Interactions, evaluate, metrics_of, paired_difference, trials_of
+from postreel.recommend import (
+    METRICS,
+    Interactions,
+    RecommendSettings,
+    evaluate,
+    metrics_of,
+    paired_difference,
+    trials_of,
+)
 
 SMALL = Path(__file__).resolve().parents[4] / "shared" / "data" / "ml-latest-small" / "ratings.csv"
 
@@ -113,6 +122,16 @@ def test_ids_that_are_numbers_are_in_the_order_of_numbers() -> None:
     assert named.title_ids == ("a", "b")
 
 
+def test_with_windows_named_the_tuning_windows_are_as_long_and_end_before_them() -> None:
+    rng = np.random.default_rng(1)
+    rows = [(m, f"t{rng.integers(300)}", float(t)) for t, m in enumerate(rng.integers(0, 12, 2000))]
+    (test,), tuning = trials_of("rolling", interactions_of(*rows), [(1800.0, 1900.0)])
+    assert [t.name for t in tuning] == ["1500:1600", "1600:1700", "1700:1800"]
+    assert test.name == "1800:1900"
+    _, long = trials_of("rolling", interactions_of(*rows), [(1000.0, 1999.0)])
+    assert [t.name.split(":")[1] for t in long][-1] == "998" or len(long) == 3  # quantiles of what was before
+
+
 def test_what_cannot_be_evaluated_is_refused() -> None:
     data = interactions_of((1, "a", 0.0))
     with pytest.raises(InputError, match="no protocol"):
@@ -168,3 +187,72 @@ def test_real_members_are_served_better_than_by_popularity() -> None:
     assert result["tests"] == 578
     assert result["rows"][2]["ndcg@20"] > 0.11
     assert result["difference"]["ndcg@20"]["low"] > 0.03
+
+
+def test_variety_of_hand_worked_lists() -> None:
+    from scipy import sparse
+
+    from postreel.recommend.variety import calibration, coverage, divergence
+
+    ranked = np.array([[0, 1], [0, -1]])
+    assert coverage(ranked, np.array([True, True, True, True]), 2) == 0.5
+    genres = sparse.csr_array(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]))
+    liked = sparse.csr_array(np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
+    found = calibration(liked, genres, ranked, 2)
+    assert found == pytest.approx(0.0, abs=1e-12)  # halves for halves, and all for all
+    half = divergence(np.array([0.5, 0.5]), np.array([1.0, 0.0]))
+    assert half == pytest.approx(0.5 * math.log(0.5 / 0.995) + 0.5 * math.log(0.5 / 0.005))
+    assert calibration(liked, sparse.csr_array((3, 0)), ranked, 2) is None
+
+
+def test_what_tuning_puts_together_is_what_is_served() -> None:
+    from postreel.recommend.bench import EPOCH, bench_of, measured, served_keys
+    from postreel.recommend.content import features_of
+    from postreel.recommend.contributions import Vocabulary
+    from postreel.recommend.model import model_of
+    from postreel.recommend.tuning import _Desk
+
+    rng = np.random.default_rng(9)
+    rows: list[tuple[int, str, float]] = []
+    for m in range(150):
+        rows += [(m, f"t{t:02d}", i * 86_400.0) for i, t in enumerate(rng.choice(40, 14, replace=False))]
+    data = interactions_of(*rows)
+    catalogue = Catalogue.of(
+        Title(t, t, genres=("abc"[int(t[1:]) % 3],), year=1990 + int(t[1:])) for t in data.title_ids
+    )
+    settings = RecommendSettings(
+        spectral_weight=0.2, spectral_dims=8, content_weight=0.05, popular_weight=0.1
+    )
+    trial = trials_of("per-member", data)[0][0]
+    bench = bench_of(trial, data, catalogue, settings)
+    features = features_of(catalogue, Vocabulary.of(catalogue))
+    served = measured(bench, served_keys(bench, model_of(bench.counts, catalogue, settings, EPOCH)))[:, 2]
+    desk = _Desk(bench, features, settings, 2)
+    found = desk.quality(desk.mixed(desk.watched(settings), 8, 0.2), settings)
+    np.testing.assert_allclose(found, served, atol=1e-6)
+
+
+def test_tuning_keeps_what_it_began_from_where_nothing_is_better_than_noise() -> None:
+    from postreel.recommend.bench import bench_of
+    from postreel.recommend.content import features_of
+    from postreel.recommend.contributions import Vocabulary
+    from postreel.recommend.tuning import STEP_COUNT, tune
+
+    rng = np.random.default_rng(11)
+    rows = [
+        (m, f"t{t:02d}", float(i)) for m in range(60) for i, t in enumerate(rng.choice(50, 12, replace=False))
+    ]
+    data = interactions_of(*rows)
+    catalogue = Catalogue.of(Title(t, t) for t in data.title_ids)
+    base = RecommendSettings()
+    bench = bench_of(trials_of("per-member", data)[0][0], data, catalogue, base)
+    steps: list[int] = []
+    features = features_of(catalogue, Vocabulary.of(catalogue))
+    found = tune([bench], features, base, 2, lambda: steps.append(1))
+    assert found.settings.ridge == base.ridge
+    assert found.settings.spectral_weight == 0
+    assert 0 <= found.after <= 1
+    assert found.tests == 60
+    assert 0 < len(steps) <= STEP_COUNT
+    stopped = tune([bench], features, base, 2, is_over=lambda: True).settings
+    assert stopped.ridge == base.ridge
