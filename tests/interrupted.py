@@ -119,7 +119,7 @@ class InterruptedClock:
 
 
 class InterruptedRecords:
-    """A record store: a step before each transaction, one before its commit where only dying makes sense, one after."""
+    """A record store: a step before each transaction, one after, and one before a commit where only dying fits."""
 
     def __init__(self, records: Records, interruption: Interruption) -> None:
         self._records, self._interruption = records, interruption
