@@ -395,6 +395,10 @@ class ConsentRecords(Protocol):
         """Entries by position."""
         ...
 
+    def commitments(self, size: int) -> list[bytes]:
+        """What the first `size` leaves hold, by position; nothing of the contents is read."""
+        ...
+
     def heads(self) -> list[Head]:
         """All signed heads, by size."""
         ...

@@ -8,8 +8,8 @@ import typer
 
 from postreel.cli.shared import plain_table, shell_of
 from postreel.errors import InputError
+from postreel.flows.erase import erase_member
 from postreel.flows.export import export_member
-from postreel.flows.ingest import forget_refused
 from postreel.flows.send import kind_named, why_or_why_not
 
 rooms = typer.Typer(no_args_is_help=True, help="Members: list, show, export, erase.", rich_markup_mode=None)
@@ -84,10 +84,7 @@ def erase(
     if not yes:
         raise InputError("erasure cannot be taken back; say --yes")
     who = shell.app.gate.find(member)
-    rights = shell.app.gate.rights(who.member)
-    names = [*rights.aliases(), who.member.hex(), *([who.address] if who.address else [])]
-    done = rights.erase()
-    done.rows["refused_lines"] = forget_refused(shell.home / "refused", names)
+    done = erase_member(shell.app.gate, shell.home, who.member)
     facts = {
         "member": who.member.hex(),
         "rows": done.rows,

@@ -334,7 +334,7 @@ def receipt_of(core: Core, changed: Changed) -> dict[str, object]:
     if changed.head is None or not changed.entries:
         return {"position": changed.position, "changed": False}
     with core.records.reading() as tx:
-        leaves = [leaf_hash(entry.commitment) for entry in tx.entries()][: changed.head.size]
+        leaves = [leaf_hash(one) for one in tx.commitments(changed.head.size)]
     return {
         "position": changed.position,
         "changed": True,

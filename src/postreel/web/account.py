@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from postreel.app import App
 from postreel.errors import InputError
 from postreel.flows.ask import LINK_MINUTES, sign_in_by_mail
+from postreel.flows.erase import erase_member
 from postreel.flows.export import export_parts, zipped
 from postreel.members import normal_address
 from postreel.web.behind import behind
@@ -133,7 +134,8 @@ class _Account:
             return self.pages.render(
                 "account_erase.html", request, mark=signed.mark, word=ERASE_WORD, error=error
             )
-        done = await run_in_threadpool(self.app.gate.rights(signed.who.member).erase)
+        home = self.app.settings.home
+        done = await run_in_threadpool(erase_member, self.app.gate, home, signed.who.member)
         response = self.pages.render(
             "account_erased.html", request, count=sum(done.rows.values()), is_exact=done.is_exact
         )

@@ -65,6 +65,10 @@ class ConsentFacet(Facet):
                 return
             start = page[-1].position + 1
 
+    def commitments(self, size: int) -> list[bytes]:
+        query = select(ledger.c.commitment).where(ledger.c.position < size).order_by(ledger.c.position)
+        return [_bytes(row.commitment) or b"" for row in self._run(query)]
+
     def heads(self) -> list[Head]:
         return [
             Head(row.size, _bytes(row.root) or b"", time(row.at), _bytes(row.signature) or b"")
