@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from postreel.catalogue import Catalogue
 from postreel.gate.core import Core
 from postreel.gate.reading import stream_at
 from postreel.purposes import Training
-from postreel.recommend import Interactions, RecommendSettings, evaluate, tuned_settings
+from postreel.recommend import Interactions, RecommendSettings, Vocabulary, evaluate, tuned_settings
 from postreel.schema import Tastes
 
 KEY = "recommend settings"
@@ -59,7 +60,11 @@ def tune(core: Core, catalogue: Catalogue, budget_s: float, step: Callable[[], N
     """
     until_s = core.clock.monotonic_s() + budget_s
     found = tuned_settings(
-        _interactions(core), catalogue, RecommendSettings(), step, lambda: core.clock.monotonic_s() >= until_s
+        _interactions(core, catalogue),
+        catalogue,
+        RecommendSettings(),
+        step,
+        lambda: core.clock.monotonic_s() >= until_s,
     )
     with core.records.writing() as tx:
         tx.set_meta(KEY, found.settings.to_json().decode())
@@ -82,7 +87,7 @@ def evaluated(
     settings, is_own = chosen_settings(core)
     result = evaluate(
         protocol,
-        _interactions(core),
+        _interactions(core, catalogue),
         core.clock.monotonic_s,
         windows=windows,
         catalogue=catalogue,
@@ -95,9 +100,13 @@ def evaluated(
     return result
 
 
-def _interactions(core: Core) -> Interactions:
+def _interactions(core: Core, catalogue: Catalogue) -> Interactions:
     rows = [batch.unseal(core.seal) for batch in stream_at(core, Tastes, Training, core.standing())]
     tastes = Tastes.concat(rows)
     times = tastes.table.column("last_at").cast(pa.int64()).to_numpy() / 1e6
-    titles = tastes.table.column("title_id").to_pylist()
-    return Interactions.of(tastes.members, titles, times, tastes.column("weight"))
+    # Episodes count for their series, as they do in the model; what the catalogue no longer has is left out.
+    vocabulary = Vocabulary.of(catalogue)
+    shows = vocabulary.index(tastes.table.column("title_id"))
+    kept = np.flatnonzero(shows >= 0)
+    titles = [vocabulary.ids[i] for i in shows[kept].tolist()]
+    return Interactions.of(tastes.members[kept], titles, times[kept], tastes.column("weight")[kept])

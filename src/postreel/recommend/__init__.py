@@ -15,8 +15,9 @@ from postreel.recommend.metrics import METRICS, metrics_of, paired_difference
 from postreel.recommend.model import Builder, Model, model_of, unsolved
 from postreel.recommend.picks import Explanation, explanation, picks_for, popular_picks
 from postreel.recommend.protocols import PROTOCOLS, Interactions, Trial, trials_of
-from postreel.recommend.score import Fit, History, history_of, scores
+from postreel.recommend.score import History, history_of, scores
 from postreel.recommend.settings import RecommendSettings
+from postreel.recommend.shelf import Fit
 from postreel.recommend.small import small_services
 from postreel.recommend.tuning import STEP_COUNT, Tuned, tuned_settings
 

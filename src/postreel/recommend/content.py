@@ -7,6 +7,7 @@ co-watch matrix is, so reasons stay exact.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,22 @@ def facts_of(title: Title) -> list[tuple[str, str]]:
 def features_of(catalogue: Catalogue, vocabulary: Vocabulary) -> Any:
     """Sparse float64 (V, facts), each row of length 1, or empty where a title has no facts.
 
-    The likeness of titles j and i is the product of their rows. A season or an episode also has its series'
-    facts. A fact that only one title has says nothing and is left out; a rare one counts for more than a common one.
+    The likeness of titles j and i is the product of their rows. A series without facts of its own has those of
+    its seasons and episodes. A fact that only one title has says nothing and is left out; a rare one counts for
+    more than a common one.
     """
     seen: dict[tuple[str, str], int] = {}
     rows: list[int] = []
     columns: list[int] = []
+    told: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for part, owner in zip(vocabulary.parts, vocabulary.owners, strict=True):
+        if part in catalogue:
+            told[owner] += facts_of(catalogue[part])
     for row, title_id in enumerate(vocabulary.ids):
         title = catalogue.get(title_id)
         if title is None:
             continue
-        facts = facts_of(title)
-        series = catalogue.get(title.series_id) if title.series_id else None
-        if series is not None:
-            facts += facts_of(series)
+        facts = facts_of(title) or told[row]
         for fact in sorted(set(facts)):
             rows.append(row)
             columns.append(seen.setdefault(fact, len(seen)))
@@ -77,15 +80,14 @@ def features_of(catalogue: Catalogue, vocabulary: Vocabulary) -> Any:
 
 
 def genres_of(catalogue: Catalogue, vocabulary: Vocabulary) -> Any:
-    """Sparse float64 (V, genres): each title's genres in equal shares, its series' where it has none of its own."""
+    """Sparse float64 (V, genres): each title's genres in equal shares."""
     seen: dict[str, int] = {}
     rows: list[int] = []
     columns: list[int] = []
     shares: list[float] = []
     for row, title_id in enumerate(vocabulary.ids):
         title = catalogue.get(title_id)
-        series = catalogue.get(title.series_id) if title is not None and title.series_id else None
-        genres = (title.genres if title is not None else ()) or (series.genres if series is not None else ())
+        genres = () if title is None else title.genres
         for genre in sorted({g.casefold() for g in genres}):
             rows.append(row)
             columns.append(seen.setdefault(genre, len(seen)))

@@ -40,18 +40,29 @@ _FORM = 1
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The titles of a model, in the order of their ids.
+    """The shows of a model, in the order of their ids: films and series, with the seasons and episodes of the latter.
 
-    A title's index is its place here, as long as the model lives. The
-    list is the catalogue's, whoever watched what, so it holds nothing of a member's.
+    What is told of an episode counts for its series. A show's index is its place here, as long as the model lives.
+    The list is the catalogue's, whoever watched what, so it holds nothing of a member's.
+
+    Attributes:
+        ids: of the shows, sorted.
+        parts: ids of seasons and episodes whose series is a show, sorted.
+        owners: the index of the series of each part.
     """
 
     ids: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    owners: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Vocabulary:
-        """The titles of this catalogue."""
-        return cls(catalogue.ids)
+        """The shows of this catalogue. A part whose series it does not hold stands for itself."""
+        series_of = {t.title_id: t.series_id for t in catalogue if t.series_id and t.series_id in catalogue}
+        ids = tuple(i for i in catalogue.ids if i not in series_of)
+        place = {title_id: i for i, title_id in enumerate(ids)}
+        parts = tuple(i for i in catalogue.ids if series_of.get(i) in place)
+        return cls(ids, parts, tuple(place[series_of[i]] for i in parts))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,21 +74,36 @@ class Vocabulary:
 
     @cached_property
     def _arrow(self) -> Any:
-        return pa.array(self.ids, pa.string())
+        return pa.array([*self.ids, *self.parts], pa.string())
 
-    def index(self, title_ids: Any) -> NDArray[np.int64]:
-        """(n,) the index of each title of an Arrow column; -1 where the vocabulary does not hold it."""
+    @cached_property
+    def _shows(self) -> NDArray[np.int64]:
+        """(V + parts + 1,) the show of each place; -1 for the last, which stands for what is unknown."""
+        return np.array([*range(len(self.ids)), *self.owners, -1], np.int64)
+
+    def places(self, title_ids: Any) -> NDArray[np.int64]:
+        """(n,) the place of each title of an Arrow column among `ids` and then `parts`; -1 where it is in neither."""
         column = title_ids.combine_chunks() if isinstance(title_ids, pa.ChunkedArray) else title_ids
         return places_in(column, self._arrow)
 
+    def shows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) the index of the show at each place; -1 for -1."""
+        return self._shows[places]
+
+    def index(self, title_ids: Any) -> NDArray[np.int64]:
+        """(n,) the index of the show that each title of an Arrow column is or belongs to; -1 where unknown."""
+        return self.shows(self.places(title_ids))
+
     def to_json(self) -> bytes:
-        """A JSON list of the ids."""
-        return json.dumps(self.ids, ensure_ascii=False, separators=(",", ":")).encode()
+        """A JSON list: the ids of the shows, those of the parts, and the parts' owners."""
+        whole = [self.ids, self.parts, self.owners]
+        return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Vocabulary:
         """A vocabulary as `to_json` wrote it."""
-        return cls(tuple(json.loads(text)))
+        ids, parts, owners = json.loads(text)
+        return cls(tuple(ids), tuple(parts), tuple(owners))
 
 
 @dataclass(frozen=True)
@@ -181,6 +207,8 @@ def _is_whole(part: bytes, vocabulary: Vocabulary) -> bool:
 def contributions(tastes: Tastes, vocabulary: Vocabulary) -> Contributions:
     """Each member's part of the counts, from their own rows alone.
 
+    Episodes count once, for their series: with the highest weight and the latest day of them.
+
     Args:
         tastes: all rows of each member in it, in any order; rows of weight 0 and of unknown titles add nothing.
         vocabulary: the model's titles.
@@ -188,16 +216,35 @@ def contributions(tastes: Tastes, vocabulary: Vocabulary) -> Contributions:
     Raises:
         InputError: a weight outside [0, 1], or two rows of one member and title.
     """
-    titles = vocabulary.index(tastes.table.column("title_id"))
+    places = vocabulary.places(tastes.table.column("title_id"))
     weight = checked_weights(tastes)
-    kept = (weight > 0) & (titles >= 0)
+    kept = np.flatnonzero((weight > 0) & (places >= 0))
+    members, places, weight = tastes.members[kept], places[kept], weight[kept]
+    days = days_of(tastes.column("last_at")[kept])
+    _, code = np.unique(members, return_inverse=True)
+    refuse_repeats(code, places)
+    shows = vocabulary.shows(places)
+    first = np.lexsort((shows, code))
+    begins = np.flatnonzero(
+        (np.diff(code[first], prepend=-1) != 0) | (np.diff(shows[first], prepend=-1) != 0)
+    )
+    if len(begins) == 0:
+        return contributions_of(members, shows, weight, days, vocabulary.digest)
     return contributions_of(
-        tastes.members[kept],
-        titles[kept],
-        weight[kept],
-        days_of(tastes.column("last_at")[kept]),
+        members[first][begins],
+        shows[first][begins],
+        np.maximum.reduceat(weight[first], begins),
+        np.maximum.reduceat(days[first], begins),
         vocabulary.digest,
     )
+
+
+def refuse_repeats(members: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+    """Raise InputError where a member (by number) and title occur twice."""
+    order = np.lexsort((places, members))
+    twice = int(np.count_nonzero((np.diff(members[order]) == 0) & (np.diff(places[order]) == 0)))
+    if twice:
+        raise InputError(f"{twice} tastes repeat a member and title; give one row for each")
 
 
 def contributions_of(
@@ -215,9 +262,7 @@ def contributions_of(
     ids, code = np.unique(members, return_inverse=True)
     order = np.lexsort((titles, code))
     code, title = code[order], titles[order]
-    twice = int(np.count_nonzero((np.diff(code) == 0) & (np.diff(title) == 0)))
-    if twice:
-        raise InputError(f"{twice} tastes repeat a member and title; give one row for each")
+    refuse_repeats(code, title)
     count = np.bincount(code, minlength=len(ids))
     # Two square roots instead of a power: IEEE 754 rounds a square root exactly, so every machine agrees.
     scale = 1.0 / np.sqrt(np.sqrt(count[code].astype(np.float64)))

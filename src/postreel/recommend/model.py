@@ -19,7 +19,7 @@ from scipy import sparse
 from postreel.catalogue import Catalogue
 from postreel.errors import InputError
 from postreel.recommend.content import features_of
-from postreel.recommend.contributions import Contributions, Vocabulary, checked_weights, contributions
+from postreel.recommend.contributions import Contributions, Vocabulary, contributions
 from postreel.recommend.counts import Counts, head_of, title_counts
 from postreel.recommend.popularity import bias_of, demand_of, lift_of, popular_order
 from postreel.recommend.settings import RecommendSettings
@@ -200,9 +200,7 @@ class Builder:
         """
         if self._counts is not None:
             raise InputError("the second pass over the tastes has begun; begin a new build")
-        titles = self.vocabulary.index(tastes.table.column("title_id"))
-        kept = (checked_weights(tastes) > 0) & (titles >= 0)
-        self._title_count += np.bincount(titles[kept], minlength=len(self.vocabulary))
+        self.see_parts(contributions(tastes, self.vocabulary))
 
     def see_parts(self, parts: Contributions) -> None:
         """First pass over contributions that are at hand already, a roster's for one."""

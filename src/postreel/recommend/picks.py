@@ -22,19 +22,14 @@ from postreel.errors import InputError
 from postreel.recommend.model import Model
 from postreel.recommend.score import (
     EVIDENCE,
-    Fit,
     History,
-    Shelf,
     best_of,
-    eligible,
-    fit_of,
-    hidden_of,
     history_of,
     place_within,
     ranking_keys,
     scores,
-    shelf_of,
 )
+from postreel.recommend.shelf import Fit, Shelf, eligible, fit_of, hidden_of, shelf_of
 from postreel.schema import PICK, REASON, Ids, Mask, Picks, Tastes, fixed_binary, id_array
 
 REASON_COUNT = 3
@@ -73,9 +68,9 @@ def picks_for(
 ) -> Picks:
     """The k best titles for each member of the tastes.
 
-    Left out are titles that are seen (a series once any part of it is), not available now, unfit or hidden; a
-    series has one place. Where fewer than k titles have a positive score, popular ones follow with score 0,
-    no reasons and `popular` in `also`.
+    Left out are titles that are seen, not available now, unfit or hidden. A series has one place: as itself for
+    who has not begun it, and as the next unseen episode for who has begun and liked it. Where fewer than k titles
+    have a positive score, popular ones follow with score 0, no reasons and `popular` in `also`.
 
     Args:
         tastes: all rows of each member in it, in any order.
@@ -96,7 +91,7 @@ def popular_picks(
     shelf = shelf_of(model, catalogue, now, set(fit_of(ids, fit)[1]))
     size = len(model.vocabulary)
     none, nothing = np.empty(0, np.int64), sparse.csr_array((len(ids), size), dtype=np.float64)
-    history = History(ids, nothing, none, none, none)
+    history = History(ids, nothing, none, none, none, none, none, none)
     return Picks.concat([_picks_of(h, model, shelf, k, fit) for h in _chunks(history, model, k)])
 
 
@@ -137,28 +132,35 @@ def _chunks(history: History, model: Model, k: int) -> Iterator[History]:
         end = min(max(end, begin + 1), len(history.members))
         a, b = history.liked.indptr[begin], history.liked.indptr[end]
         c, d = np.searchsorted(seen_rows, [begin, end])
+        is_here = (history.part_rows >= begin) & (history.part_rows < end)
         yield History(
             history.members[begin:end],
             history.liked[begin:end],
             history.evidence[a:b],
             seen_rows[c:d] - begin,
             seen_titles[c:d],
+            history.part_rows[is_here] - begin,
+            history.part_places[is_here],
+            history.part_times[is_here],
         )
         begin = end
 
 
 def _picks_of(history: History, model: Model, shelf: Shelf, k: int, fit: Fit | None) -> Picks:
     keys = ranking_keys(scores(history.liked, model), model)
-    rows, titles = best_of(keys, eligible(history.members, history, model, shelf, fit), shelf, k)
+    allowed, following = eligible(history.members, history, model, shelf, fit)
+    rows, titles = best_of(keys, allowed, k)
     value = np.maximum(keys[rows, titles], 0.0)
     is_scored = value > 0
     nameable = _nameable(history, model, shelf, fit)
     reasons, has_content, is_popular = _reasons(history, model, rows, titles, is_scored, nameable)
     is_lifted = is_scored & (model.lift[titles] > NOTABLE_LIFT)
     also = np.stack([is_lifted, has_content, is_popular | ~is_scored], axis=1)
-    ids = np.asarray(model.vocabulary.ids, object)
+    ids = np.asarray([*model.vocabulary.ids, *model.vocabulary.parts], object)
+    part = following.of(rows, titles, len(model.vocabulary))
+    shown = np.where(part >= 0, len(model.vocabulary) + part, titles)
     picks = pa.StructArray.from_arrays(
-        [pa.array(ids[titles], pa.string()), pa.array(value), reasons, _also_lists(also)],
+        [pa.array(ids[shown], pa.string()), pa.array(value), reasons, _also_lists(also)],
         fields=list(PICK),
     )
     per_member = np.bincount(rows, minlength=len(history.members))

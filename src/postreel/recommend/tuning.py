@@ -31,7 +31,7 @@ SOLVES = ((30.0, 0.33), (10.0, 0.33), (30.0, 0.5), (60.0, 0.5), (100.0, 0.5), (3
 """(ridge, dropout) tried."""
 SPECTRA = ((16, 0.2), (64, 0.1), (64, 0.2), (64, 0.3))
 """(dimensions, weight) of the spectral term tried with each of SOLVES."""
-CONTENTS = ((0.0, 0.5), *product((0.003, 0.01, 0.03), (0.0, 0.5, 1.0)))
+CONTENTS = ((0.0, 0.5), (0.005, 0.25), *product((0.003, 0.01, 0.03), (0.0, 0.5, 1.0)))
 """(weight, demand) of likeness tried where the catalogue has facts."""
 POPULARS = (0.0, 0.03, 0.1, 0.3, 1.0)
 """Weights of being popular tried."""
@@ -39,7 +39,9 @@ POPULAR_HALF_LIVES_D = (7.0, 30.0, 90.0, 365.0, 1460.0)
 """Half-lives tried with them where there are times."""
 LIFTS = ((14.0, 0.0), *product((3.0, 7.0, 14.0, 30.0, 90.0, 365.0), (0.25, 0.5, 1.0, 1.5)))
 """(half-life in days, power) tried where there are times."""
-PRIORS = (0.1, 0.3, 1.0, 3.0, 10.0)
+POPULAR_PRIORS = (500.0, 100.0)
+"""Popularity priors tried with them."""
+PRIORS = (20.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Lift priors tried with the best of LIFTS."""
 WORTH = 2.0
 """Standard errors of the paired difference by which a setting must be better to be taken: less is noise."""
@@ -180,10 +182,13 @@ def tune(
     search.solves()
     halves = POPULAR_HALF_LIVES_D if is_timed else (base.popular_half_life_d,)
     contents: list[_Change] = [{"content_weight": w, "content_demand": d} for w, d in CONTENTS]
+    priors = POPULAR_PRIORS if is_timed else (base.popular_prior,)
     populars: list[_Change] = [
-        {"popular_weight": w, "popular_half_life_d": h} for h, w in product(halves, POPULARS)
+        {"popular_weight": w, "popular_half_life_d": h, "popular_prior": p}
+        for p, h, w in product(priors, halves, POPULARS)
     ]
-    lifts: list[_Change] = [{"lift_half_life_d": h, "lift_power": g} for h, g in LIFTS]
+    # With a small prior, so that a short half-life is judged by what it says; the prior itself comes next.
+    lifts: list[_Change] = [{"lift_half_life_d": h, "lift_power": g, "lift_prior": 1.0} for h, g in LIFTS]
     own: _Change = {"lift_half_life_d": base.lift_half_life_d, "lift_power": base.lift_power}
     for _ in range(2):
         search.tries(contents if search.has_facts else [])
@@ -302,6 +307,13 @@ class _Search:
 STEP_COUNT = (
     len(SOLVES)
     + 2 * len(SPECTRA)
-    + 2 * (len(CONTENTS) + len(POPULARS) * len(POPULAR_HALF_LIVES_D) + len(LIFTS) + 1 + len(PRIORS))
+    + 2
+    * (
+        len(CONTENTS)
+        + len(POPULARS) * len(POPULAR_HALF_LIVES_D) * len(POPULAR_PRIORS)
+        + len(LIFTS)
+        + 1
+        + len(PRIORS)
+    )
 )
 """Settings that `tune` tries at most."""
