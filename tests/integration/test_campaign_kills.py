@@ -145,6 +145,22 @@ def test_a_campaign_killed_at_any_moment_reaches_everybody_once(
     assert all(states["in flight"] <= GROUP and not states["ambiguous"] for states in killed)
 
 
+def test_the_same_command_after_a_kill_carries_on_without_being_told_which(tmp_path: Path):
+    count = 120
+    settings = a_home_with_members(tmp_path / "home", count)
+    box = settings.home / "outbox"
+    words = ("--home", str(settings.home), "--json", "campaign", "send", "picks")
+    with Nursery(tmp_path / "children") as nursery:
+        child = nursery.start(*words)
+        wait_until(lambda: box.exists() and len(list((box / "new").iterdir())) > 20, child)
+        assert child.kill() == -signal.SIGKILL
+        again = nursery.start(*words)
+        assert again.wait() == 0, again.said
+        answer = json.loads(again.out)
+    assert answer["accepted"] == answer["planned"] == count
+    assert to_addresses(box) == Counter(f"member-{n}@example.org" for n in range(count))
+
+
 class Server:
     """A mail server that counts each DATA by its Message-ID, and dawdles so that kills fall into it."""
 

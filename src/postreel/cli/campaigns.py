@@ -13,7 +13,7 @@ from postreel.cli.shared import Shell, plain_table, shell_of
 from postreel.errors import InputError
 from postreel.flows.preview import previewed
 from postreel.flows.refresh import refresh_habits
-from postreel.flows.send import Sent, kind_named, plan_campaign, report_of, send_campaign
+from postreel.flows.send import Sent, interrupted, kind_named, plan_campaign, report_of, send_campaign
 from postreel.purposes import Service
 
 rooms = typer.Typer(no_args_is_help=True, help="Mailings: preview, send, report.", rich_markup_mode=None)
@@ -96,15 +96,24 @@ def _screenshots(page: Path, out: Path) -> list[str]:
 def send(
     context: typer.Context,
     kind: str = typer.Argument(help="A kind of mail: picks."),
-    name: str = typer.Option("", help="The campaign's name; one that exists is carried on."),
+    name: str = typer.Option(
+        "", help="The campaign's name; one that exists is carried on. Without: see below."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say who would get it, and send nothing."),
 ) -> None:
-    """Send a mailing to everybody who asked for it. Run again with its name, it goes on where it stood."""
+    """Send a mailing to everybody who asked for it.
+
+    A mailing of this kind that was interrupted is carried on where it stood, so that running the same command
+    again after a crash writes to nobody twice. Otherwise a new one begins.
+    """
     shell = shell_of(context)
     app = shell.app
     purpose = kind_named(kind)
     refresh_habits(app.gate)
-    chosen = name or f"{kind}-{app.clock.now():%Y%m%d-%H%M%S}"
+    unfinished = None if name else interrupted(app.gate, purpose)
+    if unfinished is not None:
+        shell.err.print(f"carrying on with {unfinished.campaign}, which was interrupted", style="dim")
+    chosen = name or (unfinished.campaign if unfinished else f"{kind}-{app.clock.now():%Y%m%d-%H%M%S}")
     campaign = next((c for c in app.gate.campaigns() if c.campaign == chosen), None)
     if campaign is not None and campaign.kind != purpose.key:
         raise InputError(f"campaign {chosen!r} is of another kind ({campaign.kind})")

@@ -87,6 +87,21 @@ def plan_campaign(
     return campaign, sent
 
 
+def interrupted(gate: Gate, kind: type[Mailing]) -> Campaign | None:
+    """The campaign of this kind whose sender died over it, or is still at work; None: there is none.
+
+    What waits only for a server that said "later" does not count: it is due in its own time.
+    """
+    for campaign in reversed(gate.campaigns()):
+        if campaign.kind != kind.key or campaign.state not in ("planning", "sending"):
+            continue
+        states = {state for state, _, _ in gate.report(campaign.campaign)}
+        # All ended and not called done: the sender died between the two.
+        if states & {"planned", "claimed", "in flight"} or "deferred" not in states:
+            return campaign
+    return None
+
+
 def kind_named(kind: str) -> type[Mailing]:
     """The purpose of a kind of mail.
 
