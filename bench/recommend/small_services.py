@@ -1,6 +1,6 @@
-"""Small services drawn from MovieLens: NDCG@20 beside popularity and TF-IDF content, as in docs/explanation/recommending.md.
+"""Small services drawn from MovieLens: NDCG@20 beside popularity and TF-IDF content, as the docs show it.
 
-    python bench/recommend/small_services.py FOLDER [DRAWS]
+python bench/recommend/small_services.py FOLDER [DRAWS]
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def main(folder: Path, draws: int) -> None:
         found = small_services(data, catalogue, size, draws, seed=size)
         means = " ".join(f"{value:.4f}" for value in found["ndcg@20"].values())
         gaps = " | ".join(
-            f"{gap['mean']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})" for gap in found["differences"].values()
+            f"{gap['mean']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})"
+            for gap in found["differences"].values()
         )
         print(f"{size} {draws} {found['tests']} | {means} | {gaps}", flush=True)
 

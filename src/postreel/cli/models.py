@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -80,18 +81,26 @@ def recommend(
     context: typer.Context,
     member: str = typer.Argument(help="An address or an id."),
     k: int = typer.Option(K, "-k", min=1, max=100, help="How many titles."),
+    explain: bool = typer.Option(False, help="Say where each title would stand without each of its reasons."),
 ) -> None:
     """What a member would be recommended now, and why."""
     shell = shell_of(context)
     app = shell.app
-    facts = recommended(app.gate, app.clock, app.gate.find(member), k, "postreel recommend")
+    facts = recommended(
+        app.gate, app.clock, app.gate.find(member), k, "postreel recommend", is_explained=explain
+    )
     table = plain_table("title", "score", "because", numbers=("score",))
     for pick in facts["titles"]:
-        reasons = ", ".join(f"{r['name']} ({r['evidence']}, {r['share']:.0%})" for r in pick["reasons"])
+        reasons = ", ".join(_because(reason) for reason in pick["reasons"])
         table.add_row(pick["name"], f"{pick['score']:.3f}", reasons or " ".join(pick["also"]))
     if facts["model"] == "popular":
         shell.say("No live grant of recommendations, or no history yet: what is popular.")
     shell.answer(facts, table)
+
+
+def _because(reason: dict[str, Any]) -> str:
+    without = f", without it at rank {reason['rank_without']}" if "rank_without" in reason else ""
+    return f"{reason['name']} ({reason['evidence']}, {reason['share']:.0%}{without})"
 
 
 def habits(context: typer.Context, member: str = typer.Argument(help="An address or an id.")) -> None:

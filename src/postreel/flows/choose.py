@@ -13,7 +13,7 @@ from postreel.consent import Permitted
 from postreel.gate import Gate
 from postreel.ports import Clock, MemberFacts
 from postreel.purposes import Recommendations
-from postreel.recommend import Fit, picks_for, popular_picks
+from postreel.recommend import Fit, counterfactuals, picks_for, popular_picks
 from postreel.schema import Ids, Picks, Tastes, id_array
 
 K = 10
@@ -34,13 +34,17 @@ def popular(gate: Gate, now: datetime, k: int = K) -> Picks:
     return popular_picks(nobody, gate.model(), gate.catalogue(), now, k, fit)
 
 
-def recommended(gate: Gate, clock: Clock, who: MemberFacts, k: int, why: str) -> dict[str, Any]:
+def recommended(
+    gate: Gate, clock: Clock, who: MemberFacts, k: int, why: str, *, is_explained: bool = False
+) -> dict[str, Any]:
     """What a member would be recommended now, with the reasons; what is popular, where nothing is personal.
 
     Somebody looks: that is written where the member sees it.
 
     Args:
         why: what for, in words; the member reads it.
+        is_explained: add to each title its `rank`, and to each reason `rank_without`: where the title would stand
+            without that one.
 
     Returns:
         As `recommend --json` prints it: `member`, `model` (`popular` where nothing is personal), `titles`.
@@ -51,10 +55,18 @@ def recommended(gate: Gate, clock: Clock, who: MemberFacts, k: int, why: str) ->
     rows = operator.shown(personal_picks(gate, ids, [who], now, k)).table.to_pylist()
     best = rows[0] if rows else popular(gate, now, k).table.to_pylist()[0]
     catalogue = gate.catalogue()
+    told = [_told(pick, catalogue) for pick in best["picks"]]
+    if is_explained and rows:
+        tastes = gate.read(Tastes, ids, Recommendations)
+        checks = tastes.map(counterfactuals, gate.model(), catalogue, now, k, fit_of([who]))
+        for title, check in zip(told, operator.shown(checks), strict=True):
+            title["rank"] = check.rank
+            for reason, (_, rank) in zip(title["reasons"], check.without, strict=True):
+                reason["rank_without"] = rank
     return {
         "member": who.member.hex(),
         "model": gate.model().name if rows else "popular",
-        "titles": [_told(pick, catalogue) for pick in best["picks"]],
+        "titles": told,
     }
 
 

@@ -5,10 +5,11 @@ own rows; `Counts` adds parts and takes them out, exactly and in any order; `mod
 what may be served until it has. `picks_for` scores and explains, `popular_picks` serves those who may not be
 personalised, `evaluate` says how good it all is. `Builder` is the two-pass build for the gate's `learn`.
 
-Counts and models are made under Training, picks under Recommendations. `docs/explanation/ranking.md` tells why.
+Counts and models are made under Training, picks under Recommendations. `docs/explanation/recommending.md` tells why.
 """
 
 from postreel.recommend.contributions import Contributions, Vocabulary, contributions
+from postreel.recommend.counterfactual import Counterfactual, counterfactuals
 from postreel.recommend.counts import Counts, head_of
 from postreel.recommend.evaluate import evaluate
 from postreel.recommend.metrics import METRICS, metrics_of, paired_difference
@@ -27,6 +28,7 @@ __all__ = [
     "STEP_COUNT",
     "Builder",
     "Contributions",
+    "Counterfactual",
     "Counts",
     "Explanation",
     "Fit",
@@ -38,6 +40,7 @@ __all__ = [
     "Tuned",
     "Vocabulary",
     "contributions",
+    "counterfactuals",
     "evaluate",
     "explanation",
     "head_of",

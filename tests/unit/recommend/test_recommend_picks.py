@@ -16,6 +16,7 @@ from postreel.recommend import (
     Fit,
     Model,
     RecommendSettings,
+    counterfactuals,
     explanation,
     history_of,
     picks_for,
@@ -229,6 +230,23 @@ def test_without_any_demand_the_decades_take_turns_newest_first() -> None:
     model = a_model(crowd=Tastes.empty())
     ordered = [model.vocabulary.ids[i] for i in model.popular]
     assert ordered[:4] == ["f11", "f09", "f10", "f08"]  # 2001, 1999, 2000, 1998
+
+
+def test_the_rank_without_a_reason_is_that_of_a_history_without_it() -> None:
+    model = a_model()
+    rows = [(99, "f00", 0.4), (99, "f03", 1.0), (99, "f06", 0.9)]
+    found = counterfactuals(tastes_of(*rows), model, CATALOGUE, NOW, 5)
+    (picks,) = picks_of(tastes_of(*rows), model, k=5)
+    assert [c.title_id for c in found] == names(picks)
+    assert [c.rank for c in found] == [1, 2, 3, 4, 5]
+    for check, pick in zip(found, picks, strict=True):
+        assert [title for title, _ in check.without] == [r["title_id"] for r in pick["reasons"]]
+        for title, rank in check.without:
+            # Seen still, but without a sign that it was liked.
+            left = tastes_of(*((m, t, 0.0 if t == title else w) for m, t, w in rows))
+            (others,) = picks_of(left, model, k=12)
+            assert names(others)[rank - 1] == check.title_id
+    assert counterfactuals(Tastes.empty(), model, CATALOGUE, NOW) == []
 
 
 def test_being_popular_is_a_reason_of_its_own_and_never_put_down_to_a_title() -> None:
