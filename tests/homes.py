@@ -84,8 +84,9 @@ def opened_home(
     around_models: Callable[[Models], Models] = lambda it: it,
     around_transport: Callable[[Transport], Transport] = lambda it: it,
     around_heads: Callable[[Heads], Heads] = lambda it: it,
+    random_id: Callable[[], bytes] | None = None,
 ) -> Opened:
-    """Open a home as `app.opened` does, with another clock or with parts wrapped."""
+    """Open a home as `app.opened` does, with another clock, with parts wrapped, with ids that can be told again."""
     seal = Seal()
     clock = SystemClock() if clock is None else clock
     policy = Policy.parse(package_text("consent", "policy.toml"))
@@ -107,6 +108,8 @@ def opened_home(
         is_sandbox=settings.sandbox,
         who="tests",
     )
+    if random_id is not None:
+        object.__setattr__(core, "random_id", random_id)
     gate = Gate(core)
     return Opened(settings, core, gate, clock, App(settings, policy, gate, keys, clock, locks), records.close)
 
