@@ -264,7 +264,7 @@ class Campaign:
     """A planned mailing.
 
     Attributes:
-        state: sending, paused, recalled or done.
+        state: planning, sending, paused, recalled or done.
         excluded: JSON: how many members were not planned for, by reason.
     """
 
@@ -481,6 +481,10 @@ class OutboxRecords(Protocol):
 
     def in_flight(self, some: Sequence[bytes] | None = None) -> list[OutboxRow]:
         """Mails in flight: to these members, or all."""
+        ...
+
+    def withhold_stale(self, kind: str, before: datetime, reason: str, at: datetime) -> int:
+        """Withhold mails of this kind that were planned before this time and never composed. How many."""
         ...
 
     def unclaim(self, kind: str, *, is_kind: bool) -> int:

@@ -280,6 +280,24 @@ def test_a_mail_is_claimed_by_one_sender_when_it_is_due(records: SqlRecords):
     assert (accepted.reply, accepted.settled_at) == ("250 ok", NOW)
 
 
+def test_what_is_planned_is_due_though_the_clock_was_set_back(records: SqlRecords):
+    add(records, ANN)
+    a_campaign(records, ANN)
+    with records.writing() as tx:
+        assert [row.member for row in tx.claim("c", "one", NOW - timedelta(hours=3), 9)] == [ANN]
+
+
+def test_a_mail_that_was_never_composed_ends_withheld(records: SqlRecords):
+    add(records, ANN)
+    a_campaign(records, ANN)
+    with records.writing() as tx:
+        assert tx.withhold_stale("service", NOW + timedelta(hours=1), "never composed", NOW) == 0
+        assert tx.withhold_stale("mail.picks", NOW - timedelta(hours=1), "never composed", NOW) == 0
+        assert tx.withhold_stale("mail.picks", NOW + timedelta(hours=1), "never composed", NOW) == 1
+    with records.reading() as tx:
+        assert tx.report("c") == [("withheld", "never composed", 1)]
+
+
 def test_what_waits_is_withheld_and_what_has_left_is_not(records: SqlRecords):
     add(records, ANN)
     for name in "abcd":

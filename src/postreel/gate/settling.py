@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from postreel.consent import Permitted
@@ -22,6 +22,7 @@ from postreel.purposes import Postable, Service
 from postreel.schema import Ids, Messages, Sends
 
 PLAN_CHUNK = 200
+NOTICE_AGE = timedelta(minutes=10)
 PLANNING, RECALLED = "planning", "recalled"
 WAITING = ("planned", "deferred")
 """States of a mail that was in flight and waits again."""
@@ -47,6 +48,10 @@ def recover(core: Core, *, notices: bool) -> None:
     with core.records.writing() as tx:
         _move_back(tx, moved, flying, core.now())
         tx.unclaim(Service.key, is_kind=notices)
+        if notices:
+            # What a notice says is in no store: one that was not composed at once can never be.
+            old = core.now() - NOTICE_AGE
+            tx.withhold_stale(Service.key, old, "never composed; ask again", core.now())
 
 
 def settle(core: Core, sends: Sends) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from postreel.backends.records.base import cut, maybe_time, time, us
 from postreel.backends.records.members import MemberFacet
@@ -67,8 +67,11 @@ class OutboxFacet(MemberFacet):
             select(outbox.c.send_id)
             .where(
                 outbox.c.campaign == campaign,
-                outbox.c.state.in_(("planned", "deferred")),
-                outbox.c.not_before <= us(at),
+                # What was planned is due, whatever a clock that was set back says of when.
+                or_(
+                    outbox.c.state == "planned",
+                    and_(outbox.c.state == "deferred", outbox.c.not_before <= us(at)),
+                ),
             )
             .order_by(outbox.c.member)
             .limit(limit)
@@ -157,6 +160,11 @@ class OutboxFacet(MemberFacet):
         if some is None:
             return [_row(row) for row in self._run(query)]
         return [_row(row) for part in cut(some) for row in self._run(query.where(outbox.c.member.in_(part)))]
+
+    def withhold_stale(self, kind: str, before: datetime, reason: str, at: datetime) -> int:
+        old = and_(outbox.c.kind == kind, outbox.c.state == "planned", outbox.c.planned_at < us(before))
+        values = {"state": "withheld", "reason": reason, "settled_at": us(at)}
+        return int(self._run(update(outbox).where(old).values(**values)).rowcount)
 
     def unclaim(self, kind: str, *, is_kind: bool) -> int:
         mine = outbox.c.kind == kind if is_kind else outbox.c.kind != kind
