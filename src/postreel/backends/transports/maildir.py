@@ -71,6 +71,8 @@ class MaildirTransport:
         there = self._there(message_ids)
         if there:
             sync_folder(self._path / "new")  # a killed sender may have linked them and not come to this
+        for name in there:
+            (self._path / "tmp" / name).unlink(missing_ok=True)  # nor to this
         return frozenset(m for m in message_ids if file_name(m) in there)
 
     def message(self, message_id: str) -> bytes | None:
