@@ -133,7 +133,7 @@ def test_reasons_are_the_members_own_and_what_they_say_is_what_was_added(
         assert len(set(picked)) == len(picked)
         assert not {t for t, r in own.items() if r[4]} & set(picked)
         for pick in row["picks"]:
-            told = explanation(tastes, model, row["member"], pick["title_id"])
+            told = explanation(tastes, model, row["member"], pick["title_id"], NOW)
             assert told.contributions.sum() + told.popular == pytest.approx(told.score, abs=1e-9)
             own_part = told.contributions.sum()
             assert pick["score"] == pytest.approx(told.score if own_part > 1e-12 else 0.0, abs=1e-11)
@@ -144,5 +144,5 @@ def test_reasons_are_the_members_own_and_what_they_say_is_what_was_added(
                 assert reason["contribution"] > 0
                 assert not CATALOGUE[title].sensitive
                 without = tastes_of([r for r in rows if (a_member(r[0]), r[1]) != (row["member"], title)])
-                left = explanation(without, model, row["member"], pick["title_id"]).score
+                left = explanation(without, model, row["member"], pick["title_id"], NOW).score
                 assert told.score - left == pytest.approx(reason["contribution"], abs=1e-9)

@@ -48,6 +48,7 @@ def counterfactuals(
     if not rows:
         return []
     picks = rows[0]["picks"]
+    model = model.at(now)
     history = history_of(tastes.where(tastes.members == np.bytes_(rows[0]["member"])), model.vocabulary)
     shelf = shelf_of(model, catalogue, now, set(fit_of(history.members, fit)[1]))
     allowed, following = eligible(history.members, history, model, shelf, fit)

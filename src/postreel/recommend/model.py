@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,19 @@ from scipy import sparse
 from postreel.catalogue import Catalogue
 from postreel.errors import InputError
 from postreel.recommend.content import features_of
-from postreel.recommend.contributions import Contributions, Vocabulary, contributions
+from postreel.recommend.contributions import NO_DAY, Contributions, Vocabulary, contributions
 from postreel.recommend.counts import Counts, head_of, title_counts
-from postreel.recommend.popularity import bias_of, demand_of, lift_of, popular_order
+from postreel.recommend.popularity import bias_of, demand_of, latest_day, lift_of, popular_order
 from postreel.recommend.settings import RecommendSettings
 from postreel.recommend.solve import digest_of, served_matrix
 from postreel.schema import Tastes
 
 _SPARSE = ("matrix", "features")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WEEK_D = 7
+"""A trend is said to be one of this week where its counts are no older."""
+WEEKLY_HALF_LIFE_D = 14.0
+"""Longest half-life of a trend that is said to be one of this week."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Model:
         features: sparse (V, facts) with rows of length 1; the content prior is content_weight F F' demand.
         demand: (V,) what likeness towards each title is multiplied by.
         bias: (V,) what being popular adds to each title's score, for anybody.
-        lift: (V,) what each score is multiplied by, the bias with it.
+        lift: (V,) what each score is multiplied by, the bias with it; that of `latest_day`, see `at`.
+        latest_day: days since 1970 of the latest like that was counted, or NO_DAY.
         popular: (V,) int32 title indices, most popular first.
         settings: as used.
         member_count: members in the counts.
@@ -58,11 +64,28 @@ class Model:
     demand: NDArray[np.float64]
     bias: NDArray[np.float64]
     lift: NDArray[np.float64]
+    latest_day: int
     popular: NDArray[np.int32]
     settings: RecommendSettings
     member_count: int
     counts_sha256: str
     solve_sha256: str
+
+    def at(self, now: datetime) -> Model:
+        """The model as it scores at a time (aware UTC): without lift, where its counts are older than the half-life.
+
+        A trend of years ago is none, and a score may not be moved by what a mail cannot truly say.
+        """
+        if self._age_d(now) <= self.settings.lift_half_life_d:
+            return self
+        return replace(self, lift=np.ones_like(self.lift))
+
+    def has_weekly_trend(self, now: datetime) -> bool:
+        """Whether the lift tells of this week: the counts are of the last days, and older viewings fade fast."""
+        return self._age_d(now) <= WEEK_D and self.settings.lift_half_life_d <= WEEKLY_HALF_LIFE_D
+
+    def _age_d(self, now: datetime) -> float:
+        return np.inf if self.latest_day == NO_DAY else (now - _EPOCH).days - self.latest_day
 
     def to_parts(self) -> tuple[dict[str, NDArray[Any]], dict[str, bytes]]:
         """Arrays and texts for a model's directory, without pickle; keys begin with `model_`."""
@@ -84,6 +107,7 @@ class Model:
             "member_count": self.member_count,
             "counts_sha256": self.counts_sha256,
             "solve_sha256": self.solve_sha256,
+            "latest_day": self.latest_day,
             "shapes": shapes,
         }
         texts = {
@@ -98,6 +122,8 @@ class Model:
         """A model as `to_parts` gave it; mapped arrays stay mapped."""
         facts = json.loads(text("model_facts"))
         shapes = facts.pop("shapes")
+        # A model of an earlier version does not say how old its trends are: they are left out.
+        facts.setdefault("latest_day", NO_DAY)
 
         def matrix(key: str) -> Any:
             parts = tuple(array(f"model_{key}_{part}") for part in ("data", "indices", "indptr"))
@@ -170,6 +196,7 @@ def _model(
         demand=demand,
         bias=bias,
         lift=lift,
+        latest_day=latest_day(counts),
         popular=popular,
         settings=settings,
         member_count=counts.member_count,

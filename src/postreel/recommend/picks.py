@@ -35,7 +35,7 @@ from postreel.schema import PICK, REASON, Ids, Mask, Picks, Tastes, fixed_binary
 REASON_COUNT = 3
 """Reasons named with a pick, at most."""
 NOTABLE_LIFT = 1.1
-"""A lift of more than this is named."""
+"""A lift of more than this is named, where it tells of this week."""
 POPULAR = "popular"
 """What `Picks.model` says where nothing of the member's chose."""
 _ALSO = np.array(["lift", "content", POPULAR], object)
@@ -74,12 +74,13 @@ def picks_for(
 
     Args:
         tastes: all rows of each member in it, in any order.
-        now: aware UTC; decides availability.
+        now: aware UTC; decides availability, and whether there is a trend to speak of (`Model.at`).
         fit: None: nobody is limited.
     """
     history = history_of(tastes, model.vocabulary)
+    model, is_weekly = model.at(now), model.has_weekly_trend(now)
     shelf = shelf_of(model, catalogue, now, set(fit_of(history.members, fit)[1]))
-    parts = [_picks_of(h, model, shelf, k, fit) for h in _chunks(history, model, k)]
+    parts = [_picks_of(h, model, shelf, k, fit, is_weekly) for h in _chunks(history, model, k)]
     return Picks.concat(parts)
 
 
@@ -92,15 +93,18 @@ def popular_picks(
     size = len(model.vocabulary)
     none, nothing = np.empty(0, np.int64), sparse.csr_array((len(ids), size), dtype=np.float64)
     history = History(ids, nothing, none, none, none, none, none, none)
-    return Picks.concat([_picks_of(h, model, shelf, k, fit) for h in _chunks(history, model, k)])
+    return Picks.concat(
+        [_picks_of(h, model, shelf, k, fit, is_weekly=False) for h in _chunks(history, model, k)]
+    )
 
 
-def explanation(tastes: Tastes, model: Model, member: bytes, title_id: str) -> Explanation:
-    """The whole signed sum behind one member's score of one title, for their export and for checks.
+def explanation(tastes: Tastes, model: Model, member: bytes, title_id: str, now: datetime) -> Explanation:
+    """The whole signed sum behind one member's score of one title at a time, for their export and for checks.
 
     Raises:
         InputError: the model does not know the title.
     """
+    model = model.at(now)
     titles = model.vocabulary.index(pa.array([title_id]))
     if titles[0] < 0:
         raise InputError(f"the model does not know a title {title_id!r}; train again after catalogue changes")
@@ -146,7 +150,9 @@ def _chunks(history: History, model: Model, k: int) -> Iterator[History]:
         begin = end
 
 
-def _picks_of(history: History, model: Model, shelf: Shelf, k: int, fit: Fit | None) -> Picks:
+def _picks_of(
+    history: History, model: Model, shelf: Shelf, k: int, fit: Fit | None, is_weekly: bool
+) -> Picks:
     keys = ranking_keys(scores(history.liked, model), model)
     allowed, following = eligible(history.members, history, model, shelf, fit)
     rows, titles = best_of(keys, allowed, k)
@@ -154,7 +160,7 @@ def _picks_of(history: History, model: Model, shelf: Shelf, k: int, fit: Fit | N
     is_scored = value > 0
     nameable = _nameable(history, model, shelf, fit)
     reasons, has_content, is_popular = _reasons(history, model, rows, titles, is_scored, nameable)
-    is_lifted = is_scored & (model.lift[titles] > NOTABLE_LIFT)
+    is_lifted = is_scored & (model.lift[titles] > NOTABLE_LIFT) & is_weekly
     also = np.stack([is_lifted, has_content, is_popular | ~is_scored], axis=1)
     ids = np.asarray([*model.vocabulary.ids, *model.vocabulary.parts], object)
     part = following.of(rows, titles, len(model.vocabulary))

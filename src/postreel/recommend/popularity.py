@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postreel.catalogue import Catalogue
-from postreel.recommend.contributions import Vocabulary
+from postreel.recommend.contributions import NO_DAY, Vocabulary
 from postreel.recommend.counts import DAY_BITS, Counts
 from postreel.recommend.settings import RecommendSettings
 
@@ -32,6 +32,13 @@ def recent_counts(counts: Counts, half_life_d: float) -> NDArray[np.float64]:
     day = counts.trend_key & ((1 << DAY_BITS) - 1)
     weight = np.exp2((day - day.max()) / half_life_d) * counts.trend_count
     return np.bincount(title, weights=weight, minlength=size).astype(np.float64)
+
+
+def latest_day(counts: Counts) -> int:
+    """Days since 1970 of the latest like that was counted; NO_DAY where none has a time."""
+    if len(counts.trend_key) == 0:
+        return NO_DAY
+    return int((counts.trend_key & ((1 << DAY_BITS) - 1)).max())
 
 
 def lift_of(counts: Counts, settings: RecommendSettings) -> NDArray[np.float64]:

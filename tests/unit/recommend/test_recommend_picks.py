@@ -93,7 +93,7 @@ def test_contributions_sum_to_the_score_and_the_score_is_the_one_served() -> Non
     tastes = tastes_of((99, "f00", 0.4), (99, "f03", 1.0), (99, "f06", 0.9))
     (picks,) = picks_of(tastes, model)
     for pick in picks:
-        told = explanation(tastes, model, a_member(99), pick["title_id"])
+        told = explanation(tastes, model, a_member(99), pick["title_id"], NOW)
         assert told.contributions.sum() + told.popular == pytest.approx(told.score, abs=1e-12)
         if pick["reasons"]:
             assert pick["score"] == told.score
@@ -254,11 +254,11 @@ def test_being_popular_is_a_reason_of_its_own_and_never_put_down_to_a_title() ->
     tastes = tastes_of((99, "f00", 1.0))
     (picks,) = picks_of(tastes, model, k=3)
     for pick in picks:
-        told = explanation(tastes, model, a_member(99), pick["title_id"])
+        told = explanation(tastes, model, a_member(99), pick["title_id"], NOW)
         assert "popular" in pick["also"]
         assert told.popular > 0.9 * pick["score"]
         assert sum(reason["share"] for reason in pick["reasons"]) < 0.5
-    nobody = explanation(tastes_of((99, "f00", 0.0)), model, a_member(99), "f02")
+    nobody = explanation(tastes_of((99, "f00", 0.0)), model, a_member(99), "f02", NOW)
     assert nobody.score == nobody.popular > 0
 
 
@@ -319,6 +319,32 @@ def test_a_title_that_many_take_lately_is_lifted_and_says_so() -> None:
     assert "lift" in next(p for p in picks if p["title_id"] == "f06")["also"]
 
 
+def test_a_trend_of_long_ago_moves_no_score_and_is_not_told() -> None:
+    old = tastes_of(*((m, f"f{i:02d}", 1.0) for m in range(300, 330) for i in (0, 2, 4)))
+    new = tastes_of(*((m, f"f{i:02d}", 1.0) for m in range(1, 9) for i in (0, 6)))  # the latest a day ago
+    model = a_model(crowd=Tastes.concat([old, new]))
+    tastes = tastes_of((99, "f00", 1.0))
+
+    def pick_after(days: int) -> dict[str, Any]:
+        now = NOW + timedelta(days=days)
+        (row,) = picks_for(tastes, model, CATALOGUE, now).table.to_pylist()
+        pick = next(p for p in row["picks"] if p["title_id"] == "f06")
+        told = explanation(tastes, model, a_member(99), "f06", now)
+        assert pick["score"] == told.score
+        return pick | {"lift": told.lift}
+
+    assert "lift" in pick_after(6)["also"]
+    # Older than a week it may move scores, but it is not a trend of this week.
+    assert "lift" not in pick_after(7)["also"]
+    assert pick_after(13)["lift"] == pick_after(0)["lift"] > 1.1
+    assert pick_after(14)["lift"] == 1.0
+    assert pick_after(14)["score"] < pick_after(13)["score"]
+    slow = a_model(crowd=Tastes.concat([old, new]), settings=replace(SETTINGS, lift_half_life_d=365))
+    (picks,) = picks_of(tastes, slow)
+    assert slow.at(NOW).lift.max() > 1.1
+    assert not any("lift" in p["also"] for p in picks)
+
+
 def test_before_the_next_solve_only_facts_and_popularity_choose() -> None:
     builder = Builder(SETTINGS, CATALOGUE)
     builder.see(CROWD)
@@ -368,7 +394,7 @@ def test_an_unknown_evidence_and_an_unknown_title_are_refused() -> None:
     with pytest.raises(InputError, match="evidence"):
         picks_for(tastes_of((1, "f00", 1.0), evidence="guessed"), model, CATALOGUE, NOW)
     with pytest.raises(InputError, match="does not know"):
-        explanation(CROWD, model, a_member(1), "nowhere")
+        explanation(CROWD, model, a_member(1), "nowhere", NOW)
 
 
 @pytest.mark.parametrize("family", ["edlae", "dlae"])

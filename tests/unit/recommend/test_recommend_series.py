@@ -135,7 +135,7 @@ def test_a_reason_names_the_series_once_and_its_parts_sum_to_the_score() -> None
     picks = picks_for(tastes, model, CATALOGUE, NOW, 3).table.to_pylist()[0]["picks"]
     best = next(pick for pick in picks if pick["title_id"] == "f1")
     assert [reason["title_id"] for reason in best["reasons"]] == ["s"]
-    told = explanation(tastes, model, a_member(1), "f1")
+    told = explanation(tastes, model, a_member(1), "f1", NOW)
     assert told.title_ids == ("s",)
     assert told.contributions.sum() + told.popular == pytest.approx(told.score)
 
