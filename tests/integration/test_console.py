@@ -59,7 +59,7 @@ def test_every_link_of_the_start_page_and_the_console_leads_somewhere(client: Te
     waiting = ["/"]
     while waiting:
         path = waiting.pop()
-        kind = re.sub(r"[0-9a-f]{32}|[\w-]{48}|page=\d+|/poster/.*", "*", path)
+        kind = re.sub(r"[0-9a-f]{32}|[\w-]{48}|page=\d+|/posters/.*", "*", path)
         if kind in kinds:
             continue
         kinds.add(kind)
@@ -186,7 +186,7 @@ def test_the_ledger_is_checked_on_demand(client: TestClient):
         "/console/members/x",
         f"/console/members/{'ab' * 16}",
         "/console/campaigns/none",
-        "/poster/none.png",
+        "/posters/none.png",
     ],
 )
 def test_what_is_not_there_is_not_found(client: TestClient, path: str):
@@ -201,7 +201,6 @@ def test_outside_a_sandbox_there_is_no_console_and_a_plain_welcome(tmp_path: Pat
         "/console/outbox",
         "/console/members",
         "/console/ledger",
-        "/poster/the-kid.png",
     ):
         assert client.get(path).status_code == 404
     links = set(re.findall(r'href="(/[^"]+)"', page_of(client, "/")))

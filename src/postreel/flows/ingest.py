@@ -335,5 +335,6 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, what is no UTF-8 replaced, so that one bad line does not stop the rest."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         yield from file

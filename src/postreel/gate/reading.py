@@ -184,6 +184,7 @@ def resolved(core: Core, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def is_address(name: str) -> bool:
+    """Whether this is a mail address, not an alias or an id."""
     try:
         return bool(normal_address(name))
     except InputError:

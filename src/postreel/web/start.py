@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from postreel.app import App
 from postreel.catalogue import Title
-from postreel.compose import poster, title_ref
+from postreel.compose import title_ref
 from postreel.flows.choose import popular
 from postreel.flows.send import report_of
 from postreel.ports import Campaign, OutboxRow
@@ -36,7 +34,6 @@ from postreel.web.pages import Pages
 from postreel.web.privacy import Proof, Question, answered
 from postreel.web.telling import record_of
 
-POSTER_PX = 240
 POSTERS = 8
 MANY, SEVERAL = 60, 8
 REPORTS = mask_of((MeasureOpens.key, MeasureClicks.key))
@@ -45,23 +42,9 @@ _PICKS = SWITCHABLE.index(MailPicks)
 
 
 def routes(app: App, pages: Pages) -> list[BaseRoute]:
-    """`/`, and in a sandbox the posters."""
+    """`/`: the story of a sandbox, elsewhere a plain welcome."""
     start = _Start(app, pages)
-    if not app.settings.sandbox:
-        return [Route("/", start.welcome)]
-
-    @lru_cache(512)
-    def drawn(title: Title) -> bytes:
-        return poster(title, POSTER_PX, app.brush)
-
-    def picture(request: Request) -> Response:
-        title = app.gate.catalogue().get(request.path_params["title"])
-        if title is None:
-            raise HTTPException(404)
-        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(drawn(title), media_type="image/png", headers=headers)
-
-    return [Route("/", start.story), Route("/poster/{title}.png", picture)]
+    return [Route("/", start.story if app.settings.sandbox else start.welcome)]
 
 
 @dataclass(frozen=True)
@@ -135,7 +118,7 @@ class _Start:
         catalogue = self.app.gate.catalogue()
         picks = popular(self.app.gate, self.app.clock.now(), POSTERS).table.to_pylist()[0]["picks"]
         titles: list[Title] = [catalogue[pick["title_id"]] for pick in picks]
-        return [(title.name, f"/poster/{title_ref(title.title_id)}.png") for title in titles]
+        return [(title.name, f"/posters/{title_ref(title.title_id)}.png") for title in titles]
 
     def _proven(self, question: Question, examples: _Examples, campaign: Campaign | None) -> Question:
         proofs = {

@@ -182,7 +182,7 @@ class _Members:
         drawn = [Bar(f"{name} ({evidence})", share, f"{share:.0%}") for name, evidence, share, _ in reasons]
         return {
             "name": title.name,
-            "poster": f"/poster/{title_ref(title.title_id)}.png",
+            "poster": f"/posters/{title_ref(title.title_id)}.png",
             "facts": " · ".join([*facts, *title.genres[:2]]),
             "score": f"{pick['score']:.3f}",
             "also": ", ".join(pick["also"] or ()),

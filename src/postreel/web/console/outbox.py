@@ -232,7 +232,7 @@ def _title(one: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     drawn = [Bar(f"{r['name']} ({r['evidence']})", r["share"], f"{r['share']:.0%}") for r in reasons]
     return {
         "name": name,
-        "poster": f"/poster/{title_ref(one['title_id'])}.png",
+        "poster": f"/posters/{title_ref(one['title_id'])}.png",
         "reasons": reasons,
         "also": ", ".join(one.get("also", ())),
         "plot": bars(drawn, f"What moved {name}", is_stacked=True) if drawn else "",
