@@ -136,7 +136,19 @@ def test_habits_train_and_recommend_have_their_keys(full: Cli):
         assert {"title_id", "name", "score", "reasons", "also"} <= set(title)
         assert all({"title_id", "name", "share", "evidence"} <= set(r) for r in title["reasons"])
     assert full("recommend", ONE, "-k", "3") == told
+    assert full("recommend", "for", ONE, "-k", "3") == full("recommend", "-k", "3", ONE) == told
     full("recommend", "nobody@example.org", code=2)
+    there = full("recommend", "verify-forgotten", ONE, code=1)
+    assert (there["ok"], there["on_roster"], there["pending"]) == (False, True, False)
+    full("consent", "withdraw", ONE, "training")
+    full("jobs")
+    gone = full("recommend", "verify-forgotten", ONE)
+    assert set(gone) == {
+        "member", "ok", "counts_sha256", "rebuilt_sha256", "on_roster", "pending", "from"
+    }  # fmt: skip
+    assert (gone["ok"], gone["on_roster"], gone["from"]) == (True, False, "sessions")
+    assert gone["counts_sha256"] == gone["rebuilt_sha256"] != there["counts_sha256"]
+    full("recommend", "verify-forgotten", "nobody@example.org", code=2)
 
 
 def test_consent_is_shown_granted_withdrawn_and_verified(full: Cli):

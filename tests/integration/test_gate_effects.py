@@ -14,12 +14,13 @@ import pytest
 from homes import a_shared_kit, opened_home
 from rooms_of_members import ALL_BUT_DEVICES, LONG_AGO, House, SetClock, a_house
 
+from postreel.errors import InputError
 from postreel.flows.choose import personal_picks, popular
 from postreel.flows.send import plan_campaign, send_campaign
-from postreel.gate.learning import _readers
+from postreel.gate.roster import Roster, readers
 from postreel.members import MemberRow
 from postreel.purposes import History, Recommendations, Rights
-from postreel.recommend import Counts
+from postreel.recommend import Counts, Model
 from postreel.schema import Plays, Sessions, Tastes, id_array
 from postreel.settings import read_settings
 
@@ -43,7 +44,7 @@ def a_trained(house: House, count: int = 6) -> list[bytes]:
 def counts_digest(house: House) -> str:
     name = house.core.models.current()
     assert name is not None
-    return Counts.from_parts(*_readers(house.core, name)).digest()
+    return Counts.from_parts(*readers(house.core, name)).digest()
 
 
 def has_picks(house: House, member: bytes) -> bool:
@@ -204,6 +205,62 @@ def test_a_served_model_is_looked_at_again_when_the_journal_changes_but_not_its_
     house.gate.run_jobs()
     house.withdraw(members[0], "training")
     assert not house.gate.model().is_solved
+
+
+def test_a_member_who_withdrew_is_proved_to_be_out_of_the_model_by_a_rebuild(house: House):
+    members = a_trained(house)
+    one = members[0].hex()
+    there = house.gate.verify_forgotten(one)
+    assert (there.ok, there.on_roster, there.pending) == (False, True, False)
+    assert there.counts_sha256 == there.rebuilt_sha256
+    house.withdraw(members[0], "training")
+    waiting = house.gate.verify_forgotten(one)
+    assert (waiting.ok, waiting.on_roster, waiting.pending) == (False, True, True)
+    house.clock.go(5)
+    house.gate.run_jobs()
+    done = house.gate.verify_forgotten(one)
+    assert (done.ok, done.on_roster, done.pending, done.source) == (True, False, False, "sessions")
+    assert done.counts_sha256 == done.rebuilt_sha256 == counts_digest(house) != there.counts_sha256
+    # Who only just began to grant is not in the model, and takes nothing from the proof.
+    late = house.member("late", *ALL_BUT_DEVICES)
+    house.watch(late, [1, 2])
+    assert house.gate.verify_forgotten(one).source == "sessions"
+    assert house.gate.verify_forgotten(late.hex()).ok
+
+
+def test_where_tastes_have_moved_the_roster_proves_what_the_model_is_made_of(house: House):
+    members = a_trained(house)
+    house.withdraw(members[0], "training")
+    house.gate.run_jobs()
+    house.watch(members[1], [9, 10, 11])
+    moved = house.gate.verify_forgotten(members[0].hex())
+    assert (moved.ok, moved.source) == (True, "roster")
+    assert moved.counts_sha256 == moved.rebuilt_sha256
+
+
+def test_a_model_whose_counts_hold_more_than_its_roster_does_not_pass(house: House):
+    members = a_trained(house)
+    core, name = house.core, house.core.models.current()
+    assert name is not None
+    key = core.member_key(members[0]).hex()
+    arrays, texts = Model.from_parts(*readers(core, name)).to_parts()
+    more_arrays, more_texts = Counts.from_parts(*readers(core, name)).to_parts()
+    texts |= more_texts | {"ledger_position": core.models.text(name, "ledger_position")}
+    roster = Roster.of(core, name).without({key})
+    core.models.publish("forged", {**arrays, **more_arrays, **roster.arrays()}, texts)
+    found = house.gate.verify_forgotten(members[0].hex())
+    assert (found.ok, found.on_roster) == (False, False)
+    assert found.counts_sha256 != found.rebuilt_sha256
+
+
+def test_who_was_erased_is_proved_to_be_forgotten_and_who_never_was_is_nobody(house: House):
+    assert house.gate.verify_forgotten(house.member("early", *ALL_BUT_DEVICES).hex()).source == "nothing"
+    members = a_trained(house)
+    house.gate.rights(members[0]).erase()
+    found = house.gate.verify_forgotten(members[0].hex())
+    assert (found.ok, found.on_roster) == (True, False)
+    with pytest.raises(InputError, match="names 0 members"):
+        house.gate.verify_forgotten("nobody@example.org")
 
 
 def a_mail(house: House, member: bytes, name: str = "c1") -> bytes:

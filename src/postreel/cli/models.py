@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from postreel.cli.habits_view import print_habits
 from postreel.cli.shared import plain_table, shell_of
@@ -20,11 +21,27 @@ from postreel.recommend import STEP_COUNT
 from postreel.schema import Plays
 
 
+class _MemberOrCommand(TyperGroup):
+    """`recommend MEMBER` is short for `recommend for MEMBER`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put in the `for` that was left out."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["for", *args]
+        return super().parse_args(ctx, args)
+
+
+picks = typer.Typer(
+    cls=_MemberOrCommand,
+    help="`recommend MEMBER`: what a member would be recommended now, and why.",
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
     app.command("tune")(tune)
-    app.command("recommend")(recommend)
+    app.add_typer(picks, name="recommend")
     app.command("habits")(habits)
     app.command("evaluate")(evaluate)
 
@@ -77,6 +94,7 @@ def tune(
     shell.answer(facts, f"{words}{tuned.after:.4f} with what was chosen.\nNext: postreel train")
 
 
+@picks.command("for")
 def recommend(
     context: typer.Context,
     member: str = typer.Argument(help="An address or an id."),
@@ -96,6 +114,18 @@ def recommend(
     if facts["model"] == "popular":
         shell.say("No live grant of recommendations, or no history yet: what is popular.")
     shell.answer(facts, table)
+
+
+@picks.command("verify-forgotten")
+def verify_forgotten(
+    context: typer.Context, member: str = typer.Argument(help="An address or an id, also of who was erased.")
+) -> None:
+    """Prove by a rebuild that the model holds nothing of a member; exit 1 where it does or may."""
+    shell = shell_of(context)
+    found = shell.app.gate.verify_forgotten(member)
+    shell.answer(found.facts(), found.said)
+    if not found.ok:
+        raise typer.Exit(1)
 
 
 def _because(reason: dict[str, Any]) -> str:

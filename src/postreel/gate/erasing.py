@@ -151,13 +151,18 @@ def traces(core: Core, text: str) -> list[str]:
     """Where anything of a member with this id or address is found, in words; empty where nothing is."""
     # Events that were admitted before a withdrawal and stored after it stand in the spool; this drops them.
     core.events.compact(lambda plays: admitted_again(core, plays))
+    return [trace for member in members_named(core, text) for trace in _traces_of(core, member)]
+
+
+def members_named(core: Core, text: str) -> list[bytes]:
+    """The members, erased ones with them, with this id, alias or address; empty where there is none."""
     with core.records.reading() as tx:
         one = member_id_from(text) or tx.by_alias([text]).get(text)
         members = [] if one is None else [one]
         if is_address(text):
             key = core.address_key(text)
             members += [*tx.by_address_key([key]).get(key, []), *_erased_ids(core, tx, key)]
-    return [trace for member in dict.fromkeys(members) for trace in _traces_of(core, member)]
+    return list(dict.fromkeys(members))
 
 
 def _traces_of(core: Core, member: bytes) -> list[str]:

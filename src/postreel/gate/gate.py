@@ -12,6 +12,7 @@ from postreel.errors import InputError, PostreelError
 from postreel.gate import (
     consenting,
     erasing,
+    forgetting,
     jobs,
     judging,
     learning,
@@ -25,6 +26,7 @@ from postreel.gate import (
 )
 from postreel.gate.consenting import Changed
 from postreel.gate.core import Core
+from postreel.gate.forgetting import Forgotten
 from postreel.gate.judging import Tuned
 from postreel.gate.learning import Learned, ServedModels
 from postreel.gate.operator import Operator
@@ -122,6 +124,10 @@ class Gate:
     def is_pending(self, member: bytes) -> bool:
         """Whether this member's part still waits to be solved out of the model."""
         return learning.is_pending(self._core, member)
+
+    def verify_forgotten(self, text: str) -> Forgotten:
+        """Whether the model is that of a rebuild in which this member (an id, alias or address) is not."""
+        return forgetting.verify_forgotten(self._core, self.catalogue(), text)
 
     # -- the mail
 

@@ -18,23 +18,19 @@ import threading
 from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from numpy.typing import NDArray
 
 from postreel.catalogue import Catalogue
-from postreel.errors import InputError, TransientError
+from postreel.errors import TransientError
 from postreel.gate.core import Core
 from postreel.gate.reading import stream_at
+from postreel.gate.roster import Roster, on_current, opened, part_of, readers, sealed
 from postreel.ports import Job
 from postreel.purposes import BIT, Training
 from postreel.recommend import (
     Builder,
-    Contributions,
     Counts,
     Model,
     RecommendSettings,
@@ -43,12 +39,9 @@ from postreel.recommend import (
 )
 from postreel.schema import Ids, Tastes, id_array, unique_ids
 
-KEY = "model roster"
-NONCE_BYTES = 12
 WAIT_S = 120.0
 """How long a removal waits for who trains."""
 STEP_S = 0.02
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -108,7 +101,7 @@ def learn(core: Core, catalogue: Catalogue, settings: RecommendSettings) -> Lear
         parts = [builder.add(b.unseal(core.seal)) for b in stream_at(core, Tastes, Training, standing)]
         model = builder.finish(core.now())
         members = unique_ids(np.concatenate([p.members for p in parts])) if parts else id_array([])
-        roster = _sealed(core, parts)
+        roster = sealed(core, parts)
         _publish(core, model, builder.counts, roster, standing.position)
     _take_out_gone(core, members, catalogue)
     return Learned(model, standing.position, len(members))
@@ -135,17 +128,6 @@ def held_in_turn(core: Core, name: str, wait_s: float) -> Generator[None, None, 
         core.clock.sleep(STEP_S)
 
 
-def _on_current(core: Core, look: Callable[[str], V], otherwise: V) -> V:
-    """What `look` finds in the current model, whatever is published and pruned meanwhile."""
-    while (name := core.models.current()) is not None:
-        try:
-            return look(name)
-        except InputError:
-            if core.models.current() == name:
-                raise
-    return otherwise
-
-
 def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
     """Those whose grant went while the model was built: what they answered must hold in it as well."""
     gone = members[~core.standing().is_live(Training, members)]
@@ -159,7 +141,7 @@ def _take_out_gone(core: Core, members: Ids, catalogue: Catalogue) -> None:
 def journal_removal(core: Core, member: bytes, position: int) -> bool:
     """Copy a member's part to the removal journal, fsynced; False where the model does not hold them (yet)."""
     key = core.member_key(member)
-    part = _on_current(core, lambda name: _part_of(core, name, key), None)
+    part = on_current(core, lambda name: part_of(core, name, key), None)
     core.models.append_journal(_Entry(position, key.hex(), part or b"").line())
     return part is not None
 
@@ -182,11 +164,11 @@ def solve_removals(core: Core, catalogue: Callable[[], Catalogue]) -> bool:
         if name is None:
             core.models.trim_journal(lambda _: False)
             return False
-        pending = _pending(core, name)
+        pending = pending_in(core, name)
         if pending:
             counts = _counts_without(core, name, pending)
-            roster = _Roster.of(core, name).without(set(pending))
-            old = Model.from_parts(*_readers(core, name))
+            roster = Roster.of(core, name).without(set(pending))
+            old = Model.from_parts(*readers(core, name))
             model = model_of(counts, catalogue(), old.settings, core.now())
             _publish(core, model, counts, roster, _position(core, name))
         _trim_journal(core)
@@ -196,7 +178,7 @@ def solve_removals(core: Core, catalogue: Callable[[], Catalogue]) -> bool:
 def _trim_journal(core: Core) -> None:
     """Drop what is not pending in the current model. Under the model's lock: a model in the making may hold them."""
     name = core.models.current() or ""
-    keys, position = set(_Roster.of(core, name).places), _position(core, name)
+    keys, position = set(Roster.of(core, name).places), _position(core, name)
     # Looked at line by line as it is rewritten: what a withdrawal adds meanwhile stays.
     core.models.trim_journal(lambda line: _is_pending(_Entry.of(line), keys, position))
 
@@ -207,7 +189,7 @@ def served(core: Core, cache: ServedModels, catalogue: Catalogue) -> Model:
         name = core.models.current()
         key = (name, tuple(core.models.journal()), catalogue.version)
         if cache.model is None or cache.key != key:
-            cache.model = _on_current(core, lambda name: _loaded(core, name, catalogue), None)
+            cache.model = on_current(core, lambda name: _loaded(core, name, catalogue), None)
             cache.model = cache.model or _of_nobody(core, catalogue)
             cache.key = key
         return cache.model
@@ -219,8 +201,8 @@ def _of_nobody(core: Core, catalogue: Catalogue) -> Model:
 
 
 def _loaded(core: Core, name: str, catalogue: Catalogue) -> Model:
-    model = Model.from_parts(*_readers(core, name))
-    pending = _pending(core, name)
+    model = Model.from_parts(*readers(core, name))
+    pending = pending_in(core, name)
     if not pending:
         return model
     return unsolved(_counts_without(core, name, pending), catalogue, model.settings, core.now())
@@ -229,17 +211,13 @@ def _loaded(core: Core, name: str, catalogue: Catalogue) -> Model:
 def is_pending(core: Core, member: bytes) -> bool:
     """Whether this member's part still waits to be solved out of the model."""
     key = core.member_key(member).hex()
-    return _on_current(core, lambda name: key in _pending(core, name), False)
+    return on_current(core, lambda name: key in pending_in(core, name), False)
 
 
 def is_on_roster(core: Core, member: bytes) -> bool:
     """Whether the current model holds a part of this member."""
     key = core.member_key(member)
-    return _on_current(core, lambda name: _part_of(core, name, key) is not None, False)
-
-
-def _readers(core: Core, name: str) -> tuple[Callable[[str], NDArray[Any]], Callable[[str], bytes]]:
-    return partial(core.models.array, name), partial(core.models.text, name)
+    return on_current(core, lambda name: part_of(core, name, key) is not None, False)
 
 
 def _position(core: Core, name: str) -> int:
@@ -250,27 +228,23 @@ def _is_pending(entry: _Entry, keys: Container[str], position: int) -> bool:
     return entry.position >= position and entry.member_key in keys
 
 
-def _pending(core: Core, name: str) -> dict[str, bytes]:
+def pending_in(core: Core, name: str) -> dict[str, bytes]:
     """The sealed part of each member who is to be taken out of this model, as it was put in."""
     entries = [_Entry.of(line) for line in core.models.journal()]
     if not entries:
         return {}
-    places, position = _Roster.of(core, name).places, _position(core, name)
+    places, position = Roster.of(core, name).places, _position(core, name)
     return {e.member_key: places[e.member_key] for e in entries if _is_pending(e, places, position)}
 
 
 def _counts_without(core: Core, name: str, pending: Mapping[str, bytes]) -> Counts:
-    counts = Counts.from_parts(*_readers(core, name))
-    cipher = AESGCM(core.keys.secret(KEY))
-    opened = [_opened(cipher, key, part) for key, part in pending.items()]
-    # Which member a part belongs to does not enter the counts: any distinct ids serve.
-    stand_ins = id_array(bytes.fromhex(key)[:15] + b"\x01" for key in pending)
-    vocabulary = counts.vocabulary
-    counts.take_out(Contributions.unpacked(stand_ins, opened, vocabulary))
+    counts = Counts.from_parts(*readers(core, name))
+    for parts in opened(core, pending.items(), counts.vocabulary):
+        counts.take_out(parts)
     return counts
 
 
-def _publish(core: Core, model: Model, counts: Counts, roster: _Roster, position: int) -> None:
+def _publish(core: Core, model: Model, counts: Counts, roster: Roster, position: int) -> None:
     if model.name == core.models.current():
         # Solved anew within one second to the same figures: a published model is never changed.
         model = replace(model, name=f"{model.name}-{secrets.token_hex(3)}")
@@ -279,59 +253,3 @@ def _publish(core: Core, model: Model, counts: Counts, roster: _Roster, position
     texts = {**texts, **more_texts, "ledger_position": str(position).encode()}
     core.models.publish(model.name, {**arrays, **more_arrays, **roster.arrays()}, texts)
     core.models.prune(model.name)
-
-
-def _sealed(core: Core, parts: Sequence[Contributions]) -> _Roster:
-    cipher = AESGCM(core.keys.secret(KEY))
-    sealed: dict[str, bytes] = {}
-    for batch in parts:
-        for member, part in zip(batch.members, batch.packed(), strict=True):
-            key = core.member_key(bytes(member)).hex()
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            sealed[key] = nonce + cipher.encrypt(nonce, part, bytes.fromhex(key))
-    return _Roster(sealed)
-
-
-def _opened(cipher: AESGCM, key: str, sealed: bytes) -> bytes:
-    return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bytes.fromhex(key))
-
-
-def _part_of(core: Core, name: str, key: bytes) -> bytes | None:
-    """The sealed part of one member, found without reading the roster through."""
-    packed = core.models.array(name, "roster_keys")
-    if packed.size == 0:
-        return None
-    keys = packed.view("S32")
-    at = int(np.searchsorted(keys, np.bytes_(key)))
-    if at == len(keys) or keys[at] != np.bytes_(key):
-        return None
-    start, end = core.models.array(name, "roster_offsets")[at : at + 2].tolist()
-    return core.models.array(name, "roster_parts")[start:end].tobytes()
-
-
-@dataclass(frozen=True)
-class _Roster:
-    """Each member's sealed part, by the keyed hash of the member."""
-
-    places: dict[str, bytes]
-
-    def without(self, keys: set[str]) -> _Roster:
-        return _Roster({key: part for key, part in self.places.items() if key not in keys})
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        keys = sorted(self.places)
-        sizes = [len(self.places[key]) for key in keys]
-        return {
-            "roster_keys": np.frombuffer(b"".join(bytes.fromhex(key) for key in keys), np.uint8),
-            "roster_offsets": np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64),
-            "roster_parts": np.frombuffer(b"".join(self.places[key] for key in keys), np.uint8),
-        }
-
-    @classmethod
-    def of(cls, core: Core, name: str) -> _Roster:
-        keys = core.models.array(name, "roster_keys").tobytes()
-        offsets = core.models.array(name, "roster_offsets").tolist()
-        parts = core.models.array(name, "roster_parts").tobytes()
-        return cls(
-            {keys[i * 32 : i * 32 + 32].hex(): parts[a:b] for i, (a, b) in enumerate(pairwise(offsets))}
-        )

@@ -210,12 +210,17 @@ class Builder:
 
     First `see` every batch (which titles reach the floor), then `add` every batch again, then `finish`.
     A member is never split over two batches.
+
+    Args:
+        vocabulary: that of a model to build again; None: the catalogue's.
     """
 
-    def __init__(self, settings: RecommendSettings, catalogue: Catalogue) -> None:
+    def __init__(
+        self, settings: RecommendSettings, catalogue: Catalogue, vocabulary: Vocabulary | None = None
+    ) -> None:
         self.settings = settings
         self.catalogue = catalogue
-        self.vocabulary = Vocabulary.of(catalogue)
+        self.vocabulary = Vocabulary.of(catalogue) if vocabulary is None else vocabulary
         self._title_count = np.zeros(len(self.vocabulary), np.int64)
         self._counts: Counts | None = None
 
@@ -236,8 +241,12 @@ class Builder:
     def add(self, tastes: Tastes) -> Contributions:
         """Second pass: put a batch into the counts. Returns what each member added, for the roster."""
         parts = contributions(tastes, self.vocabulary)
-        self.counts.add(parts)
+        self.add_parts(parts)
         return parts
+
+    def add_parts(self, parts: Contributions) -> None:
+        """Second pass over contributions that are at hand already."""
+        self.counts.add(parts)
 
     @property
     def counts(self) -> Counts:
