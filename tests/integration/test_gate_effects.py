@@ -94,12 +94,14 @@ def test_without_training_the_model_is_as_though_the_member_had_never_been_in_it
     before = counts_digest(house)
     house.withdraw(members[0], "training")
     served = house.gate.model()
-    assert not served.is_solved
+    assert served.is_solved
     assert served.member_count == len(members) - 1
+    assert house.gate.is_pending(members[0])
     house.clock.go(5)
     assert house.gate.run_jobs() == 1
     taken_out = counts_digest(house)
-    assert house.gate.model().is_solved
+    assert served.counts_sha256 == taken_out
+    assert house.gate.model().name != served.name
     assert not house.gate.is_pending(members[0])
     house.train()
     assert counts_digest(house) == taken_out != before
@@ -201,10 +203,29 @@ def test_a_served_model_is_looked_at_again_when_the_journal_changes_but_not_its_
     members = a_trained(house)
     late = house.member("late", *ALL_BUT_DEVICES)
     house.withdraw(late, "training")
-    assert house.gate.model().is_solved
+    assert house.gate.model().member_count == len(members)
     house.gate.run_jobs()
     house.withdraw(members[0], "training")
-    assert not house.gate.model().is_solved
+    assert house.gate.model().member_count == len(members) - 1
+
+
+def test_until_the_next_solve_a_corrected_model_serves_what_that_will(house: House):
+    members = [house.member(f"m{n}", *ALL_BUT_DEVICES) for n in range(14)]
+    for n, member in enumerate(members):
+        house.watch(member, [k for k in range(8) if (n + k) % 5])
+    house.train()
+    before = house.gate.model()
+    assert before.matrix.nnz
+    house.withdraw(members[0], "training")
+    house.withdraw(members[7], "training")
+    served = house.gate.model()
+    assert served.is_solved
+    house.clock.go(5)
+    house.gate.run_jobs()
+    solved = house.gate.model()
+    assert served.counts_sha256 == solved.counts_sha256 != before.counts_sha256
+    assert abs(served.matrix - solved.matrix).max() <= 1e-12
+    assert abs(before.matrix - solved.matrix).max() > 1e-4
 
 
 def test_a_member_who_withdrew_is_proved_to_be_out_of_the_model_by_a_rebuild(house: House):

@@ -104,7 +104,7 @@ class Gate:
         return learning.learn(self._core, self.catalogue(), settings)
 
     def model(self) -> Model:
-        """The model to score with now; while a removal is not solved, the one without a solve."""
+        """The model to score with now; while a removal is not solved, one that is corrected for it."""
         return learning.served(self._core, self._served, self.catalogue())
 
     def evaluated(

@@ -2,7 +2,8 @@
 
 Beside the model lie its counts and its roster: each member's part as it was added, encrypted, found by a keyed
 hash. A withdrawal copies the part to the sealed removal journal before it is answered; from then on the model
-served is the one without a solve, recounted without that member, until the next solve is published.
+served is corrected, recounted without that member and to rounding what a new solve would be, until that is published.
+Where it cannot be corrected (`Model.inverse`) it is the one without a solve.
 
 An entry of the journal is pending while its member is on the current model's roster and its ledger position is
 not below the model's: so a kill between any two steps takes a part out neither twice nor never. An entry is
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postreel.catalogue import Catalogue
 from postreel.errors import TransientError
@@ -31,9 +33,11 @@ from postreel.ports import Job
 from postreel.purposes import BIT, Training
 from postreel.recommend import (
     Builder,
+    Contributions,
     Counts,
     Model,
     RecommendSettings,
+    corrected,
     model_of,
     unsolved,
 )
@@ -166,7 +170,7 @@ def solve_removals(core: Core, catalogue: Callable[[], Catalogue]) -> bool:
             return False
         pending = pending_in(core, name)
         if pending:
-            counts = _counts_without(core, name, pending)
+            counts = _taken_out(core, name, pending).counts
             roster = Roster.of(core, name).without(set(pending))
             old = Model.from_parts(*readers(core, name))
             model = model_of(counts, catalogue(), old.settings, core.now())
@@ -184,7 +188,7 @@ def _trim_journal(core: Core) -> None:
 
 
 def served(core: Core, cache: ServedModels, catalogue: Catalogue) -> Model:
-    """The model to score with now: the current one, or, while a removal is not solved, the one without a solve."""
+    """The model to score with now: the current one, corrected while a removal is not solved (see the module)."""
     with cache.lock:
         name = core.models.current()
         key = (name, tuple(core.models.journal()), catalogue.version)
@@ -205,7 +209,8 @@ def _loaded(core: Core, name: str, catalogue: Catalogue) -> Model:
     pending = pending_in(core, name)
     if not pending:
         return model
-    return unsolved(_counts_without(core, name, pending), catalogue, model.settings, core.now())
+    out = _taken_out(core, name, pending)
+    return corrected(model, out.active, out.counts, out.removed, catalogue, core.now())
 
 
 def is_pending(core: Core, member: bytes) -> bool:
@@ -237,11 +242,22 @@ def pending_in(core: Core, name: str) -> dict[str, bytes]:
     return {e.member_key: places[e.member_key] for e in entries if _is_pending(e, places, position)}
 
 
-def _counts_without(core: Core, name: str, pending: Mapping[str, bytes]) -> Counts:
+@dataclass(frozen=True)
+class _TakenOut:
+    """Counts without some members, and what a solved model is corrected by: what was active, what was removed."""
+
+    counts: Counts
+    active: NDArray[np.int64]
+    removed: list[Contributions]
+
+
+def _taken_out(core: Core, name: str, pending: Mapping[str, bytes]) -> _TakenOut:
     counts = Counts.from_parts(*readers(core, name))
-    for parts in opened(core, pending.items(), counts.vocabulary):
+    active = counts.active
+    removed = list(opened(core, pending.items(), counts.vocabulary))
+    for parts in removed:
         counts.take_out(parts)
-    return counts
+    return _TakenOut(counts, active, removed)
 
 
 def _publish(core: Core, model: Model, counts: Counts, roster: Roster, position: int) -> None:

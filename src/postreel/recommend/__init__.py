@@ -1,9 +1,10 @@
 """Recommend: tastes become ranked titles, each with its exact reasons.
 
 An additive item-item model in integers. `contributions` makes each member's part of the counts from that member's
-own rows; `Counts` adds parts and takes them out, exactly and in any order; `model_of` solves, and `unsolved` is
-what may be served until it has. `picks_for` scores and explains, `popular_picks` serves those who may not be
-personalised, `evaluate` says how good it all is. `Builder` is the two-pass build for the gate's `learn`.
+own rows; `Counts` adds parts and takes them out, exactly and in any order; `model_of` solves, `corrected` takes
+members out of a solved model at once, and `unsolved` is what may be served where neither is to be had. `picks_for`
+scores and explains, `popular_picks` serves those who may not be personalised, `evaluate` says how good it all is.
+`Builder` is the two-pass build for the gate's `learn`.
 
 Counts and models are made under Training, picks under Recommendations. `docs/explanation/recommending.md` tells why.
 """
@@ -13,7 +14,7 @@ from postreel.recommend.counterfactual import Counterfactual, counterfactuals
 from postreel.recommend.counts import Counts, head_of
 from postreel.recommend.evaluate import evaluate
 from postreel.recommend.metrics import METRICS, metrics_of, paired_difference
-from postreel.recommend.model import Builder, Model, model_of, unsolved
+from postreel.recommend.model import Builder, Model, corrected, model_of, unsolved
 from postreel.recommend.picks import Explanation, explanation, picks_for, popular_picks
 from postreel.recommend.protocols import PROTOCOLS, Interactions, Trial, trials_of
 from postreel.recommend.score import History, history_of, scores
@@ -40,6 +41,7 @@ __all__ = [
     "Tuned",
     "Vocabulary",
     "contributions",
+    "corrected",
     "counterfactuals",
     "evaluate",
     "explanation",

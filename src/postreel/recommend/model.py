@@ -7,7 +7,7 @@ any member; together with `Counts` and the roster it can lose any member exactly
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +20,16 @@ from postreel.catalogue import Catalogue
 from postreel.errors import InputError
 from postreel.recommend.content import features_of
 from postreel.recommend.contributions import NO_DAY, Contributions, Vocabulary, contributions
+from postreel.recommend.correct import corrected_inverse
 from postreel.recommend.counts import Counts, head_of, title_counts
 from postreel.recommend.popularity import bias_of, demand_of, latest_day, lift_of, popular_order
 from postreel.recommend.settings import RecommendSettings
-from postreel.recommend.solve import digest_of, served_matrix
+from postreel.recommend.solve import digest_of, inverse_of, served_matrix
 from postreel.schema import Tastes
 
 _SPARSE = ("matrix", "features")
+INVERSE_LIMIT = 8_000
+"""Most titles for which the solve's inverse is kept with the model (512 MB), to correct it at a removal."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WEEK_D = 7
 """A trend is said to be one of this week where its counts are no older."""
@@ -41,7 +44,7 @@ class Model:
     Attributes:
         name: time of training and start of the solve's hash.
         trained_at: aware UTC, ISO 8601.
-        is_solved: False between a removal and the next solve: content prior and popular titles only.
+        is_solved: False where there is no co-watching in it: content prior and popular titles only.
         vocabulary: the titles, in the order of every axis below.
         matrix: sparse (V, V); row j, column i is what title j adds to title i beyond the content prior.
         features: sparse (V, facts) with rows of length 1; the content prior is content_weight F F' demand.
@@ -53,6 +56,8 @@ class Model:
         settings: as used.
         member_count: members in the counts.
         counts_sha256, solve_sha256: of the counts, and of all arrays above.
+        inverse: (a, a) P of the solve, from which members can be taken out at once; None where it is not kept: with
+            a spectral term, above INVERSE_LIMIT titles, and in a model that was corrected or not solved.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Model:
     member_count: int
     counts_sha256: str
     solve_sha256: str
+    inverse: NDArray[np.float64] | None = None
 
     def at(self, now: datetime) -> Model:
         """The model as it scores at a time (aware UTC): without lift, where its counts are older than the half-life.
@@ -95,6 +101,8 @@ class Model:
             "model_lift": self.lift,
             "model_popular": self.popular,
         }
+        if self.inverse is not None:
+            arrays["model_inverse"] = self.inverse
         shapes: dict[str, list[int]] = {}
         for key in _SPARSE:
             matrix = getattr(self, key)
@@ -108,6 +116,7 @@ class Model:
             "counts_sha256": self.counts_sha256,
             "solve_sha256": self.solve_sha256,
             "latest_day": self.latest_day,
+            "has_inverse": self.inverse is not None,
             "shapes": shapes,
         }
         texts = {
@@ -124,6 +133,7 @@ class Model:
         shapes = facts.pop("shapes")
         # A model of an earlier version does not say how old its trends are: they are left out.
         facts.setdefault("latest_day", NO_DAY)
+        has_inverse = facts.pop("has_inverse", False)
 
         def matrix(key: str) -> Any:
             parts = tuple(array(f"model_{key}_{part}") for part in ("data", "indices", "indptr"))
@@ -138,6 +148,7 @@ class Model:
             bias=array("model_bias"),
             lift=array("model_lift"),
             popular=array("model_popular"),
+            inverse=array("model_inverse") if has_inverse else None,
             **facts,
         )
 
@@ -155,15 +166,45 @@ def model_of(
         features: of this catalogue, where they are at hand already.
     """
     features = features_of(catalogue, counts.vocabulary) if features is None else features
-    matrix = served_matrix(counts, features, demand_of(counts, settings), settings)
+    inverse = inverse_of(counts, settings)
+    matrix = served_matrix(counts, features, demand_of(counts, settings), settings, inverse)
+    model = _model(counts, catalogue, settings, now, features, matrix, True)
+    is_kept = not settings.spectral_weight and len(inverse) <= INVERSE_LIMIT
+    return replace(model, inverse=inverse) if is_kept else model
+
+
+def corrected(
+    model: Model,
+    active: NDArray[np.int64],
+    counts: Counts,
+    removed: Iterable[Contributions],
+    catalogue: Catalogue,
+    now: datetime,
+) -> Model:
+    """The model without some members, at once: as `model_of` these counts up to rounding, without its solve.
+
+    Where the model keeps no inverse this is `unsolved`, which says so.
+
+    Args:
+        model: solved, with the members in it.
+        active: `counts.active` before they were taken out.
+        counts: without them.
+        removed: what was taken out.
+    """
+    settings = model.settings
+    if model.inverse is None:
+        return unsolved(counts, catalogue, settings, now)
+    features = features_of(catalogue, counts.vocabulary)
+    inverse = corrected_inverse(model.inverse, active, counts, removed, settings)
+    matrix = served_matrix(counts, features, demand_of(counts, settings), settings, inverse)
     return _model(counts, catalogue, settings, now, features, matrix, True)
 
 
 def unsolved(counts: Counts, catalogue: Catalogue, settings: RecommendSettings, now: datetime) -> Model:
     """The model without a solve, at once: content prior, popular titles and trends of these counts.
 
-    Served after members were taken out of the counts and until `model_of` has run, so that nothing of theirs
-    is used meanwhile; and all there is on an empty service.
+    All there is on an empty service; and served where members were taken out of a model that cannot be `corrected`,
+    until `model_of` has run, so that nothing of theirs is used meanwhile.
     """
     features = features_of(catalogue, counts.vocabulary)
     size = len(counts.vocabulary)
