@@ -12,9 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postreel.catalogue import Catalogue, Title
-from postreel.recommend import Builder, Contributions, Model, RecommendSettings, corrected, model_of
-from postreel.recommend.correct import corrected_inverse
-from postreel.recommend.solve import inverse_of
+from postreel.recommend import (
+    Builder,
+    Contributions,
+    Model,
+    RecommendSettings,
+    corrected,
+    history_of,
+    model_of,
+    scores,
+)
 from postreel.schema import Tastes
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -51,7 +58,7 @@ def built(tastes: Tastes, how: RecommendSettings) -> tuple[Builder, Contribution
 
 def gap(one: Model, other: Model) -> float:
     """The greatest difference of anything that a score is made of."""
-    matrices = abs(one.matrix - other.matrix)
+    matrices = abs(one.matrix.whole - other.matrix)
     vectors = [np.abs(getattr(one, k) - getattr(other, k)).max() for k in ("demand", "bias", "lift")]
     np.testing.assert_array_equal(one.popular, other.popular)
     return max(float(matrices.max()) if matrices.nnz else 0.0, *map(float, vectors))
@@ -71,7 +78,7 @@ def test_a_corrected_model_is_the_one_solved_without_those_who_left(
     how = RecommendSettings(family=family, dropout=dropout, ridge=ridge, pair_floor=4, title_floor=2)
     tastes = tastes_of(seed)
     builder, parts = built(tastes, how)
-    model, counts, active = builder.finish(NOW), builder.counts, builder.counts.active
+    model, counts, before = builder.finish(NOW), builder.counts, builder.counts.copied()
     removed: list[Contributions] = []
     gone = np.zeros(len(parts), np.bool_)
     for some in leaving:
@@ -79,38 +86,49 @@ def test_a_corrected_model_is_the_one_solved_without_those_who_left(
         removed.append(parts.where(now_gone))
         counts.take_out(removed[-1])
         gone |= now_gone
-        found = corrected(model, active, counts, removed, CATALOGUE, NOW)
+        found = corrected(model, before, removed, CATALOGUE, NOW)
         again = model_of(counts, CATALOGUE, how, NOW)
         assert found.is_solved
-        assert found.counts_sha256 == again.counts_sha256
+        assert found.member_count == again.member_count
         assert gap(found, again) <= 1e-12
+        # One member's few titles take another way than the whole matrix.
+        one = history_of(tastes.where(tastes.members == parts.members[seed % len(parts)]), model.vocabulary)
+        np.testing.assert_allclose(scores(one.liked, found), scores(one.liked, again), atol=1e-12, rtol=0)
+        few = np.arange(0, 40, 5)
+        cells = found.matrix.entries(np.repeat(few, 40), np.tile(np.arange(40), len(few)))
+        np.testing.assert_allclose(
+            cells.reshape(len(few), 40), again.matrix[few].toarray(), atol=1e-12, rtol=0
+        )
     # And a build that never saw them, with the smaller head that it would choose, has the same Gram and model.
     left, _ = built(tastes.where(np.isin(tastes.members, parts.members[~gone])), how)
     assert left.counts.digest() == counts.digest()
-    assert gap(corrected(model, active, counts, removed, CATALOGUE, NOW), left.finish(NOW)) <= 1e-12
+    assert gap(corrected(model, before, removed, CATALOGUE, NOW), left.finish(NOW)) <= 1e-12
 
 
 def test_the_correction_is_more_than_nothing_and_titles_below_the_floor_leave_it() -> None:
     how = RecommendSettings(pair_floor=30, title_floor=2)
     builder, parts = built(tastes_of(3), how)
-    before, counts, active = inverse_of(builder.counts, how), builder.counts, builder.counts.active
+    model, counts, before = builder.finish(NOW), builder.counts, builder.counts.copied()
     some = parts.where(np.arange(len(parts)) < 40)
     counts.take_out(some)
-    assert 0 < len(counts.active) < len(active)
-    found = corrected_inverse(before, active, counts, [some], how)
-    np.testing.assert_allclose(found, inverse_of(counts, how), atol=1e-13, rtol=0)
-    kept = np.isin(active, counts.active)
-    assert np.abs(found - before[np.ix_(kept, kept)]).max() > 1e-4
+    assert 0 < len(counts.active) < len(before.active)
+    found = corrected(model, before, [some], CATALOGUE, NOW)
+    assert found.matrix.titles.tolist() == counts.head[counts.active].tolist()
+    again = model_of(counts, CATALOGUE, how, NOW)
+    assert gap(found, again) <= 1e-13
+    assert abs(model.matrix - again.matrix).max() > 1e-3
+    # The counts that it was corrected from are as they were.
+    assert before.digest() == built(tastes_of(3), how)[0].counts.digest()
 
 
 def test_a_model_with_a_spectral_term_serves_without_a_solve_until_the_next_one() -> None:
     how = replace(RecommendSettings(pair_floor=4, title_floor=2), spectral_weight=0.2, spectral_dims=4)
     builder, parts = built(tastes_of(3), how)
-    model, counts, active = builder.finish(NOW), builder.counts, builder.counts.active
+    model, counts = builder.finish(NOW), builder.counts
     assert model.inverse is None
     some = parts.where(np.arange(len(parts)) < 3)
-    counts.take_out(some)
-    found = corrected(model, active, counts, [some], CATALOGUE, NOW)
+    found = corrected(model, counts, [some], CATALOGUE, NOW)
+    assert found.member_count == counts.member_count - 3
     assert not found.is_solved
     assert found.matrix.nnz == 0
 

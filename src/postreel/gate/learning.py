@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postreel.catalogue import Catalogue
 from postreel.errors import TransientError
@@ -33,7 +32,6 @@ from postreel.ports import Job
 from postreel.purposes import BIT, Training
 from postreel.recommend import (
     Builder,
-    Contributions,
     Counts,
     Model,
     RecommendSettings,
@@ -170,7 +168,7 @@ def solve_removals(core: Core, catalogue: Callable[[], Catalogue]) -> bool:
             return False
         pending = pending_in(core, name)
         if pending:
-            counts = _taken_out(core, name, pending).counts
+            counts = _counts_without(core, name, pending)
             roster = Roster.of(core, name).without(set(pending))
             old = Model.from_parts(*readers(core, name))
             model = model_of(counts, catalogue(), old.settings, core.now())
@@ -209,8 +207,9 @@ def _loaded(core: Core, name: str, catalogue: Catalogue) -> Model:
     pending = pending_in(core, name)
     if not pending:
         return model
-    out = _taken_out(core, name, pending)
-    return corrected(model, out.active, out.counts, out.removed, catalogue, core.now())
+    counts = Counts.from_parts(*readers(core, name), is_mapped=True)
+    removed = list(opened(core, pending.items(), counts.vocabulary))
+    return corrected(model, counts, removed, catalogue, core.now())
 
 
 def is_pending(core: Core, member: bytes) -> bool:
@@ -236,28 +235,20 @@ def _is_pending(entry: _Entry, keys: Container[str], position: int) -> bool:
 def pending_in(core: Core, name: str) -> dict[str, bytes]:
     """The sealed part of each member who is to be taken out of this model, as it was put in."""
     entries = [_Entry.of(line) for line in core.models.journal()]
-    if not entries:
-        return {}
-    places, position = Roster.of(core, name).places, _position(core, name)
-    return {e.member_key: places[e.member_key] for e in entries if _is_pending(e, places, position)}
+    position = _position(core, name) if entries else 0
+    found = {
+        e.member_key: part_of(core, name, bytes.fromhex(e.member_key))
+        for e in entries
+        if e.position >= position
+    }
+    return {key: part for key, part in found.items() if part is not None}
 
 
-@dataclass(frozen=True)
-class _TakenOut:
-    """Counts without some members, and what a solved model is corrected by: what was active, what was removed."""
-
-    counts: Counts
-    active: NDArray[np.int64]
-    removed: list[Contributions]
-
-
-def _taken_out(core: Core, name: str, pending: Mapping[str, bytes]) -> _TakenOut:
+def _counts_without(core: Core, name: str, pending: Mapping[str, bytes]) -> Counts:
     counts = Counts.from_parts(*readers(core, name))
-    active = counts.active
-    removed = list(opened(core, pending.items(), counts.vocabulary))
-    for parts in removed:
+    for parts in opened(core, pending.items(), counts.vocabulary):
         counts.take_out(parts)
-    return _TakenOut(counts, active, removed)
+    return counts
 
 
 def _publish(core: Core, model: Model, counts: Counts, roster: Roster, position: int) -> None:

@@ -1,4 +1,4 @@
-"""Correct: the solve without some members, from the solve with them; exact, and at once.
+"""Correct: the served matrix without some members, from the solve with them; exact, and at once.
 
 Runs under Training. Taking members out changes G + Lam by a block among the titles they liked: with Y their parts
 and s = p / (1 - p), S = Y' Y + s diag(Y' Y). Titles that fall below the pair floor leave first (the inverse of a
@@ -6,12 +6,15 @@ principal submatrix), then, by Woodbury's identity, with T the titles that were 
 
     P' = P + P_T S (I - P_TT S)^-1 P_T'
 
-which takes 2 a^2 |T| operations instead of the a^3 of a solve. With a ridge above 0, I - P_TT S never is singular.
+With a ridge above 0, I - P_TT S never is singular. A score needs the rows of the member's own titles alone, so
+they are worked out as they are asked for: a |T| operations a row instead of the a^3 of a solve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,60 +24,134 @@ from postreel.recommend.contributions import Contributions
 from postreel.recommend.counts import GRAM_UNIT, Counts
 from postreel.recommend.settings import RecommendSettings
 
+_BLOCK = 512
 
-def corrected_inverse(
-    inverse: NDArray[np.float64],
-    active: NDArray[np.int64],
-    counts: Counts,
-    removed: Iterable[Contributions],
-    settings: RecommendSettings,
-) -> NDArray[np.float64]:
-    """(a', a') P of the counts that are left, as `inverse_of` gives it up to rounding.
+
+class CorrectedMatrix:
+    """What `served_matrix` is for the counts without some members, up to rounding; rows are made when they are used.
 
     Args:
-        inverse: (a, a) P of the counts before the removal.
-        active: (a,) `counts.active` before it.
-        counts: after it.
+        inverse: (a, a) P over the active titles of `before`; may be mapped.
+        before: the counts with the members in them; Gram and pairs may be mapped, and are read where needed.
+        title_count: (V,) members who liked each title, of those who are left.
         removed: what was taken out.
+        features, demand: as `served_matrix` has them, of those who are left.
     """
-    kept = np.isin(active, counts.active)
-    left = _without_titles(inverse, np.flatnonzero(~kept), np.flatnonzero(kept))
-    touched, block = _change(counts, removed)
-    if len(touched) == 0:
-        return left
-    block[np.diag_indices_from(block)] *= 1.0 + settings.dropout / (1.0 - settings.dropout)
-    columns = left[:, touched]
-    core = np.linalg.solve(np.eye(len(touched)) - block @ columns[touched], block)
-    # Symmetric but for rounding; made so, since P is.
-    left += columns @ (0.5 * (core + core.T)) @ columns.T
-    return left
 
+    def __init__(
+        self,
+        inverse: NDArray[np.float64],
+        before: Counts,
+        title_count: NDArray[np.int64],
+        removed: Sequence[Contributions],
+        features: Any,
+        demand: NDArray[np.float64],
+        settings: RecommendSettings,
+    ) -> None:
+        active = before.active
+        is_kept = title_count[before.head[active]] >= before.pair_floor
+        self._inverse = inverse
+        self._pairs = before.pair_count
+        self._settings = settings
+        self._kept, gone = np.flatnonzero(is_kept), np.flatnonzero(~is_kept)
+        self._head = active[self._kept]
+        self.titles = before.head[self._head].astype(np.int64)
+        """(a',) indices of the titles that are left in the matrix."""
+        self._size = len(before.vocabulary)
+        self._place = np.full(self._size, -1, np.int64)
+        self._place[self.titles] = np.arange(len(self.titles))
+        self._features = features[self.titles]
+        self._demand = demand[self.titles]
+        self._gone = gone
+        across = inverse[np.ix_(gone, self._kept)]
+        self._over = np.linalg.solve(inverse[np.ix_(gone, gone)], across) if len(gone) else across
+        lost, self._lost_pairs = self._changes(removed)
+        weight = settings.dropout / (1.0 - settings.dropout)
+        self._touched = np.flatnonzero(lost.diagonal())
+        block = lost[self._touched][:, self._touched].toarray() * GRAM_UNIT
+        block[np.diag_indices_from(block)] *= 1.0 + weight
+        self._across = self._left(self._touched)
+        inner = self._across[:, self._touched]
+        core = np.linalg.solve(np.eye(len(block)) - block @ inner, block)
+        # Symmetric but for rounding; made so, since P is.
+        self._core = 0.5 * (core + core.T)
+        if settings.family == "dlae":
+            diagonal = before.gram[self._head, self._head] - lost.diagonal()
+            self._scale = settings.ridge + weight * (diagonal * GRAM_UNIT)
+        else:
+            self._scale = 1.0 / self._diagonal()
 
-def _without_titles(
-    inverse: NDArray[np.float64], gone: NDArray[np.int64], kept: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The inverse of the matrix without these rows and columns. Always a copy."""
-    if len(gone) == 0:
-        return np.array(inverse)
-    across = inverse[np.ix_(gone, kept)]
-    return inverse[np.ix_(kept, kept)] - across.T @ np.linalg.solve(inverse[np.ix_(gone, gone)], across)
+    def _changes(self, removed: Sequence[Contributions]) -> tuple[Any, Any]:
+        """Sparse (a', a') int64: what the Gram lost, and in how many members each pair of titles."""
+        size = len(self.titles)
+        gram = pairs = sparse.csr_array((size, size), dtype=np.int64)
+        for parts in removed:
+            where = self._place[parts.titles]
+            is_in = where >= 0
+            cells = (parts.rows[is_in], where[is_in])
+            shape = (len(parts), size)
+            values = sparse.csr_array((parts.values[is_in].astype(np.int64), cells), shape=shape)
+            ones = sparse.csr_array((np.ones(len(cells[0]), np.int64), cells), shape=shape)
+            gram, pairs = gram + values.T @ values, pairs + ones.T @ ones
+        return gram.tocsr(), pairs.tocsr()
 
+    def _left(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(k, a') rows of P without the titles that fell below the floor."""
+        rows = np.asarray(self._inverse[self._kept[places]])
+        if len(self._gone) == 0:
+            return rows
+        return rows[:, self._kept] - rows[:, self._gone] @ self._over
 
-def _change(
-    counts: Counts, removed: Iterable[Contributions]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(t,) places among the active titles of those that were touched, and (t, t) what the Gram lost there."""
-    active = counts.active
-    place = np.full(len(counts.vocabulary), -1, np.int64)
-    place[counts.head[active]] = np.arange(len(active))
-    total = sparse.csr_array((len(active), len(active)), dtype=np.int64)
-    for parts in removed:
-        where = place[parts.titles]
-        is_in = where >= 0
-        cells = (parts.rows[is_in], where[is_in])
-        values = sparse.csr_array(
-            (parts.values[is_in].astype(np.int64), cells), shape=(len(parts), len(active))
-        )
-        total = total + values.T @ values
-    touched = np.flatnonzero(total.diagonal())
-    return touched, total[touched][:, touched].toarray() * GRAM_UNIT
+    def _diagonal(self) -> NDArray[np.float64]:
+        """(a',) the diagonal of P'."""
+        diagonal = self._inverse[self._kept, self._kept]
+        lost = np.sum(self._inverse[np.ix_(self._gone, self._kept)] * self._over, axis=0)
+        return diagonal - lost + np.sum(self._across * (self._core @ self._across), axis=0)
+
+    def rows(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(k, a') rows of M, of the titles at these places of `titles`."""
+        inverse = self._left(places)
+        # A row that was touched needs no look of its own: P_T holds every row's own part.
+        inverse = inverse + (inverse[:, self._touched] @ self._core) @ self._across
+        matrix = -inverse * self._scale
+        pairs = self._pairs[self._head[places]][:, self._head] - self._lost_pairs[places].toarray()
+        likeness = (self._features[places] @ self._features.T).toarray()
+        taken = pairs / (self._settings.content_evidence + pairs)
+        matrix -= self._settings.content_weight * taken * likeness * self._demand
+        matrix[pairs < self._settings.pair_floor] = 0.0
+        matrix[np.arange(len(places)), places] = 0.0
+        return matrix
+
+    @cached_property
+    def whole(self) -> Any:
+        """Sparse (V, V), all rows; made once, where most are needed."""
+        blocks: list[Any] = []
+        for begin in range(0, len(self.titles), _BLOCK):
+            places = np.arange(begin, min(begin + _BLOCK, len(self.titles)))
+            row, column = np.nonzero(rows := self.rows(places))
+            where = (self.titles[places[row]], self.titles[column])
+            blocks.append(sparse.csr_array((rows[row, column], where), shape=(self._size, self._size)))
+        made = sum(blocks, sparse.csr_array((self._size, self._size), dtype=np.float64))
+        made.sort_indices()
+        return made
+
+    def added(self, liked: Any) -> NDArray[np.float64]:
+        """(m, V) x M of sparse (m, V) weights."""
+        places = self._place[np.unique(liked.indices)]
+        places = places[places >= 0]
+        if 4 * len(places) > len(self.titles):
+            return (liked @ self.whole).toarray()
+        total = np.zeros((liked.shape[0], self._size))
+        if len(places):
+            total[:, self.titles] = liked[:, self.titles[places]] @ self.rows(places)
+        return total
+
+    def entries(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) M at these pairs of titles."""
+        found = np.zeros(len(rows))
+        row, column = self._place[rows], self._place[columns]
+        is_in = (row >= 0) & (column >= 0)
+        places, inverse = np.unique(row[is_in], return_inverse=True)
+        if len(places):
+            found[is_in] = self.rows(places)[inverse, column[is_in]]
+        return found

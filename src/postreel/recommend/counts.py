@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,22 @@ class Counts:
             0,
         )
 
+    def copied(self) -> Counts:
+        """The same, in memory of their own, so that they can be changed."""
+        arrays, texts = self.to_parts()
+        return Counts.from_parts(arrays.__getitem__, texts.__getitem__)
+
+    def without_pairs(self) -> Counts:
+        """Title and trend counters alone, as a copy: what popularity and trends rest on."""
+        some = Counts.empty(self.vocabulary, self.head[:0], self.pair_floor)
+        return replace(
+            some,
+            title_count=np.array(self.title_count),
+            trend_key=np.array(self.trend_key),
+            trend_count=np.array(self.trend_count),
+            member_count=self.member_count,
+        )
+
     def add(self, parts: Contributions) -> None:
         """Put these members in. Each must not be in already; the roster knows.
 
@@ -156,11 +172,18 @@ class Counts:
         return arrays, {"counts_vocabulary": self.vocabulary.to_json()}
 
     @classmethod
-    def from_parts(cls, array: Callable[[str], NDArray[Any]], text: Callable[[str], bytes]) -> Counts:
-        """Counts as `to_parts` gave them, copied so that they can be changed."""
+    def from_parts(
+        cls,
+        array: Callable[[str], NDArray[Any]],
+        text: Callable[[str], bytes],
+        *,
+        is_mapped: bool = False,
+    ) -> Counts:
+        """Counts as `to_parts` gave them, copied so that they can be changed; or mapped, to be looked at."""
 
         def own(key: str) -> NDArray[Any]:
-            return np.array(array(f"counts_{key}"))
+            found = array(f"counts_{key}")
+            return found if is_mapped else np.array(found)
 
         sizes = own("sizes")
         return cls(

@@ -7,7 +7,7 @@ any member; together with `Counts` and the roster it can lose any member exactly
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from postreel.catalogue import Catalogue
 from postreel.errors import InputError
 from postreel.recommend.content import features_of
 from postreel.recommend.contributions import NO_DAY, Contributions, Vocabulary, contributions
-from postreel.recommend.correct import corrected_inverse
+from postreel.recommend.correct import CorrectedMatrix
 from postreel.recommend.counts import Counts, head_of, title_counts
 from postreel.recommend.popularity import bias_of, demand_of, latest_day, lift_of, popular_order
 from postreel.recommend.settings import RecommendSettings
@@ -28,8 +28,8 @@ from postreel.recommend.solve import digest_of, inverse_of, served_matrix
 from postreel.schema import Tastes
 
 _SPARSE = ("matrix", "features")
-INVERSE_LIMIT = 8_000
-"""Most titles for which the solve's inverse is kept with the model (512 MB), to correct it at a removal."""
+INVERSE_LIMIT = 10_000
+"""Most titles for which the solve's inverse is kept with the model (800 MB), to correct it at a removal."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WEEK_D = 7
 """A trend is said to be one of this week where its counts are no older."""
@@ -46,7 +46,8 @@ class Model:
         trained_at: aware UTC, ISO 8601.
         is_solved: False where there is no co-watching in it: content prior and popular titles only.
         vocabulary: the titles, in the order of every axis below.
-        matrix: sparse (V, V); row j, column i is what title j adds to title i beyond the content prior.
+        matrix: sparse (V, V); row j, column i is what title j adds to title i beyond the content prior. A
+            `CorrectedMatrix` in a model that was `corrected`, which is not stored.
         features: sparse (V, facts) with rows of length 1; the content prior is content_weight F F' demand.
         demand: (V,) what likeness towards each title is multiplied by.
         bias: (V,) what being popular adds to each title's score, for anybody.
@@ -55,7 +56,7 @@ class Model:
         popular: (V,) int32 title indices, most popular first.
         settings: as used.
         member_count: members in the counts.
-        counts_sha256, solve_sha256: of the counts, and of all arrays above.
+        counts_sha256, solve_sha256: of the counts, and of all arrays above; empty in a model that was `corrected`.
         inverse: (a, a) P of the solve, from which members can be taken out at once; None where it is not kept: with
             a spectral term, above INVERSE_LIMIT titles, and in a model that was corrected or not solved.
     """
@@ -174,30 +175,44 @@ def model_of(
 
 
 def corrected(
-    model: Model,
-    active: NDArray[np.int64],
-    counts: Counts,
-    removed: Iterable[Contributions],
-    catalogue: Catalogue,
-    now: datetime,
+    model: Model, before: Counts, removed: Sequence[Contributions], catalogue: Catalogue, now: datetime
 ) -> Model:
-    """The model without some members, at once: as `model_of` these counts up to rounding, without its solve.
+    """The model without some members, at once: as `model_of` the counts without them up to rounding, with no solve.
 
     Where the model keeps no inverse this is `unsolved`, which says so.
 
     Args:
         model: solved, with the members in it.
-        active: `counts.active` before they were taken out.
-        counts: without them.
-        removed: what was taken out.
+        before: its counts, with the members in them; they are not changed, and may be mapped.
+        removed: what is taken out.
     """
     settings = model.settings
     if model.inverse is None:
+        counts = before.copied()
+        for parts in removed:
+            counts.take_out(parts)
         return unsolved(counts, catalogue, settings, now)
-    features = features_of(catalogue, counts.vocabulary)
-    inverse = corrected_inverse(model.inverse, active, counts, removed, settings)
-    matrix = served_matrix(counts, features, demand_of(counts, settings), settings, inverse)
-    return _model(counts, catalogue, settings, now, features, matrix, True)
+    left = before.without_pairs()
+    for parts in removed:
+        left.take_out(parts)
+    demand = demand_of(left, settings)
+    matrix = CorrectedMatrix(
+        model.inverse, before, left.title_count, removed, model.features, demand, settings
+    )
+    return replace(
+        model,
+        name=f"{model.name}-less-{before.member_count - left.member_count}",
+        matrix=matrix,
+        demand=demand,
+        bias=bias_of(left, settings),
+        lift=lift_of(left, settings),
+        latest_day=latest_day(left),
+        popular=popular_order(left, catalogue, settings),
+        member_count=left.member_count,
+        counts_sha256="",
+        solve_sha256="",
+        inverse=None,
+    )
 
 
 def unsolved(counts: Counts, catalogue: Catalogue, settings: RecommendSettings, now: datetime) -> Model:

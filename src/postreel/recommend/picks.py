@@ -19,6 +19,7 @@ from scipy import sparse
 
 from postreel.catalogue import Catalogue
 from postreel.errors import InputError
+from postreel.recommend.correct import CorrectedMatrix
 from postreel.recommend.model import Model
 from postreel.recommend.score import (
     EVIDENCE,
@@ -214,6 +215,8 @@ def _at(matrix: Any, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDA
     """(n,) the entries of a sparse matrix at these places."""
     if len(rows) == 0:
         return np.empty(0)
+    if isinstance(matrix, CorrectedMatrix):
+        return matrix.entries(rows, columns)
     found = matrix[rows, columns]
     return np.asarray(found.toarray() if sparse.issparse(found) else found, np.float64).ravel()
 

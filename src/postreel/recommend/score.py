@@ -16,6 +16,7 @@ from scipy import sparse
 
 from postreel.errors import InputError
 from postreel.recommend.contributions import Vocabulary, checked_weights, places_in, refuse_repeats
+from postreel.recommend.correct import CorrectedMatrix
 from postreel.recommend.model import Model
 from postreel.schema import Ids, Mask, Tastes
 
@@ -98,7 +99,8 @@ def scores(liked: Any, model: Model) -> NDArray[np.float64]:
     Args:
         liked: sparse (m, V) weights. The subtracted x takes out each title's likeness to itself.
     """
-    total = (liked @ model.matrix).toarray()
+    is_corrected = isinstance(model.matrix, CorrectedMatrix)
+    total = model.matrix.added(liked) if is_corrected else (liked @ model.matrix).toarray()
     weight = model.settings.content_weight
     if weight and model.features.nnz:
         total += weight * ((liked @ model.features) @ model.features.T).toarray() * model.demand
