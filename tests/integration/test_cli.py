@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -256,3 +257,13 @@ def test_the_program_itself_keeps_stdout_for_the_answer(full: Cli):
     assert wrong.stdout == b""
     assert b"not set up" in wrong.stderr
     assert b"Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("command", [["serve"], ["demo", "--members", "1"]])
+def test_a_port_that_another_home_serves_is_not_shared(cli: Cli, command: list[str]) -> None:
+    with socket.socket() as other:
+        # As the server itself binds: two such sockets would get the connections in turn.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        cli(*command, "--port", str(other.getsockname()[1]), code=1)

@@ -19,8 +19,8 @@ from postreel.cli.home import SANDBOX, new_home
 from postreel.cli.shared import Shell, shell_of
 from postreel.demo.run import Story, run_demo
 from postreel.errors import SettingsError
-from postreel.settings import FILE_NAME, read_settings
-from postreel.web.serve import serve_home
+from postreel.settings import FILE_NAME, checked_settings, read_settings
+from postreel.web.serve import check_port, serve_home
 
 SERVICE = {
     "brand": "Lantern",
@@ -50,6 +50,10 @@ def demo(
     """Make up a small streaming service, send its picks to a local maildir, and serve it."""
     shell = shell_of(context)
     home = _home(context, shell)
+    if not no_serve:
+        # Before the work, so that nobody waits a minute to be told.
+        served = checked_settings(home=home)
+        check_port(served.host, port or served.port)
     wanted = {"members": members, "seed": seed}
     kept = None if fresh else _kept(home, wanted)
     facts = kept or _built(shell, home, wanted)

@@ -6,7 +6,7 @@ import typer
 
 from postreel.cli.shared import shell_of
 from postreel.web.api import api_key
-from postreel.web.serve import serve_home
+from postreel.web.serve import check_port, serve_home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def serve(
     shell = shell_of(context)
     settings = shell.app.settings
     chosen = port or settings.port
+    check_port(settings.host, chosen)
     shell.say(f"Serving on http://{settings.host}:{chosen} (stop with Ctrl-C)")
     serve_home(shell.home, settings.host, chosen)
 

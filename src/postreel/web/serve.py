@@ -7,7 +7,9 @@ event spool are written by it and by commands side by side.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from postreel.app import App, opened
-from postreel.errors import PostreelError
+from postreel.errors import PostreelError, SettingsError, TransientError
 from postreel.settings import home_named, read_settings
 from postreel.web import (
     account,
@@ -105,8 +107,36 @@ def from_environment() -> Starlette:
     return make_asgi(opened(read_settings(home), who="web"))
 
 
+def check_port(host: str, port: int) -> None:
+    """Look whether the port can be had.
+
+    Raises:
+        TransientError: another program holds it.
+        SettingsError: the host is no address of this machine, or the port may not be used.
+    """
+    # Granian shares its port with whoever else does so. Two homes would then answer in turn, and a no said to one
+    # would not be heard by the other.
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
+            raise TransientError(
+                f"something else serves on {host}:{port} already; stop it, or name another port with --port"
+            ) from None
+        raise SettingsError(f"cannot serve on {host}:{port}: {fault.strerror or fault}") from None
+
+
 def serve_home(home: Path, host: str, port: int) -> None:
-    """Serve a home until Ctrl-C."""
+    """Serve a home until Ctrl-C.
+
+    Raises:
+        TransientError: another program holds the port.
+        SettingsError: the host or the port cannot be used.
+    """
+    check_port(host, port)
     os.environ["POSTREEL_HOME"] = str(home)
     server = Granian(
         f"{__name__}:{from_environment.__name__}",
