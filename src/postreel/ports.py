@@ -146,6 +146,14 @@ class Engine(Protocol):
 class Transport(Protocol):
     """Hands messages to the next mail server."""
 
+    def ready(self) -> None:
+        """Make ready to hand over: called before mails are put in flight, so that connecting does not eat their time.
+
+        Raises:
+            TransientError, SettingsError: it cannot be done; nothing was put in flight.
+        """
+        ...
+
     def send(self, messages: Permitted[Messages, Postable], *, deadline_s: float) -> Sends:
         """One row a message, with the server's reply.
 

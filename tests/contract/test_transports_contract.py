@@ -72,9 +72,11 @@ def smtp_case() -> Iterator[Case]:
     port = free_port()
     controller = Controller(sink, hostname="127.0.0.1", port=port)
     controller.start()
+    transport = SmtpTransport("127.0.0.1", port, SEAL, CLOCK, tls="none")
     try:
-        yield Case(SmtpTransport("127.0.0.1", port, SEAL, CLOCK, tls="none"), lambda: sink.mails)
+        yield Case(transport, lambda: sink.mails)
     finally:
+        transport.close()
         controller.stop()
 
 
@@ -102,6 +104,15 @@ def test_messages_arrive_byte_for_byte_and_each_has_its_row(case: Case):
     assert sends.table.column("send_id").to_pylist() == [bytes([n]) * 16 for n in (103, 101, 102)]
     assert sorted(case.arrived()) == sorted(raw(n) for n in (0, 1, 2))
     assert not any("@" in reply for reply in sends.column("reply"))
+
+
+def test_made_ready_before_each_batch_it_hands_over_as_without(case: Case):
+    for number in range(2):
+        case.transport.ready()
+        case.transport.ready()
+        sends = case.transport.send(permitted(messages_of(number)), deadline_s=soon())
+        assert sends.column("outcome").tolist() == ["accepted"]
+    assert sorted(case.arrived()) == sorted(raw(n) for n in (0, 1))
 
 
 def test_after_the_deadline_nothing_is_handed_over(case: Case):

@@ -1,11 +1,14 @@
 """The SMTP transport against real servers on loopback: refusing, greylisting, hanging up, with and without TLS."""
 
+import asyncio
 import datetime
+import gc
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,15 +17,19 @@ import pyarrow as pa
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+from children import Nursery
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from homes import a_home, a_shared_kit, handing_to_a_server, opened_home, some_titles, with_members
 
 from postreel.backends.local import SystemClock
 from postreel.backends.transports import SmtpTransport
 from postreel.consent import Permitted, Seal, Warrant
 from postreel.errors import SettingsError, TransientError
+from postreel.flows.send import Pace, Sent, plan_campaign, send_campaign
+from postreel.ports import Clock
 from postreel.purposes import MailPicks
 from postreel.schema import Messages, Sends, id_array, unique_ids
 
@@ -43,7 +50,13 @@ def batch(*addresses: str, body: bytes = b"Subject: s\r\n\r\nx\r\n") -> Permitte
 
 
 class Server:
-    """A mail server that does to each recipient what the local part of the address says."""
+    """A mail server that does to each recipient what the local part of the address says.
+
+    Attributes:
+        slow_s: how long it thinks about a command before it answers.
+        data_s: likewise about a mail.
+        hang_up_after, closes_after: mails on one connection after which it just hangs up, or says 421 to the next.
+    """
 
     def __init__(self) -> None:
         self.got: list[str] = []
@@ -52,6 +65,21 @@ class Server:
         self.options: list[str] = []
         self.is_encrypted: list[bool] = []
         self.before_rcpt: Callable[[str], None] = lambda word: None
+        self.slow_s: dict[str, float] = {}
+        self.data_s = 0.0
+        self.data_count = self.noop_count = self.quit_count = 0
+        self.hang_up_after = self.closes_after = 1_000_000
+        self.is_deaf_to_noop = False
+
+    async def handle_NOOP(self, server, session, envelope, arg):
+        self.noop_count += 1
+        if self.is_deaf_to_noop:
+            server.transport.abort()
+        return "250 OK"
+
+    async def handle_QUIT(self, server, session, envelope):
+        self.quit_count += 1
+        return "221 Bye"
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         self.peers.add(session.peer)
@@ -59,6 +87,10 @@ class Server:
         return responses
 
     async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        if server.mail_count >= self.closes_after:
+            server.transport.write(b"421 4.7.0 too many on one connection\r\n")
+            server.transport.close()
+            return "250 unheard"
         envelope.mail_from = address
         self.options = mail_options
         return "250 OK"
@@ -83,6 +115,9 @@ class Server:
 
     async def handle_DATA(self, server, session, envelope):
         word = envelope.rcpt_tos[0].split("@")[0]
+        self.data_count += 1
+        server.mail_count += 1
+        await asyncio.sleep(self.data_s)
         if word == "drop":
             server.transport.abort()
             return "250 unheard"
@@ -95,7 +130,7 @@ class Server:
             return "250 too late"
         self.got.append(envelope.rcpt_tos[0])
         self.is_encrypted.append(session.ssl is not None)
-        if word == "last":  # hangs up between two mails
+        if word == "last" or server.mail_count == self.hang_up_after:  # hangs up between two mails
             threading.Timer(0.0, server.loop.call_soon_threadsafe, [server.transport.close]).start()
         return "250 2.0.0 kept"
 
@@ -111,9 +146,23 @@ def serving(handler: Server, **options) -> Iterator[int]:
 
     made: list[SMTP] = []
 
+    def slowed(verb: str, at_once: Callable) -> Callable:
+        async def after_a_while(arg):
+            await asyncio.sleep(handler.slow_s.get(verb, 0.0))
+            await at_once(arg)
+
+        return after_a_while
+
+    class Slow(SMTP):
+        mail_count = 0
+
+        def __init__(self, *args, **named):
+            super().__init__(*args, **named)
+            self._smtp_methods = {verb: slowed(verb, at_once) for verb, at_once in self._smtp_methods.items()}
+
     class Quiet(Controller):
         def factory(self):
-            made.append(SMTP(self.handler, hostname="mx.example.org", enable_SMTPUTF8=True, **options))
+            made.append(Slow(self.handler, hostname="mx.example.org", enable_SMTPUTF8=True, **options))
             return made[-1]
 
     controller = Quiet(handler, hostname="127.0.0.1", port=port)
@@ -139,7 +188,18 @@ def server() -> Server:
 
 def send(port: int, *addresses: str, within_s: float = 30, tls: str = "none", **named) -> Sends:
     transport = SmtpTransport("127.0.0.1", port, SEAL, CLOCK, tls=tls, reply_timeout_s=5, **named)
-    return transport.send(batch(*addresses), deadline_s=CLOCK.monotonic_s() + within_s)
+    with closing(transport):
+        return transport.send(batch(*addresses), deadline_s=CLOCK.monotonic_s() + within_s)
+
+
+def over(port: int, clock: SystemClock = CLOCK, **named) -> SmtpTransport:
+    return SmtpTransport("127.0.0.1", port, SEAL, clock, **{"tls": "none", "reply_timeout_s": 5} | named)
+
+
+def send_ready(transport: SmtpTransport, *addresses: str, clock: SystemClock = CLOCK) -> list[str]:
+    """As a flow does: make ready, and only then have 0.8 s."""
+    transport.ready()
+    return outcomes(transport.send(batch(*addresses), deadline_s=clock.monotonic_s() + 0.8))
 
 
 def outcomes(sends: Sends) -> list[str]:
@@ -196,6 +256,7 @@ def test_a_server_that_never_answers_data_leaves_it_ambiguous():
         thread.start()
         transport = SmtpTransport("127.0.0.1", port, SEAL, CLOCK, tls="none", reply_timeout_s=0.3)
         sends = transport.send(batch("a@example.org"), deadline_s=CLOCK.monotonic_s() + 5)
+        transport.close()
         thread.join()
     assert outcomes(sends) == ["ambiguous"]
 
@@ -241,29 +302,31 @@ def test_no_data_begins_after_the_deadline_though_mail_and_rcpt_were_taken(serve
     assert server.got == ["a@example.org"]
 
 
-class LateClock(SystemClock):
-    """Jumps past every deadline at the third look, which is the one before DATA."""
+class MovableClock(SystemClock):
+    """Goes on by itself, and jumps when told."""
 
-    def __init__(self) -> None:
-        self.look_count = 0
+    ahead_s = 0.0
 
     def monotonic_s(self) -> float:
-        self.look_count += 1
-        return 0.0 if self.look_count < 3 else 1e9
+        return super().monotonic_s() + self.ahead_s
+
+    def jump(self, by_s: float) -> None:
+        self.ahead_s += by_s
 
 
 def test_the_deadline_is_looked_at_immediately_before_data(server: Server):
-    with serving(server) as port:
-        transport = SmtpTransport("127.0.0.1", port, SEAL, LateClock(), tls="none")
-        assert outcomes(transport.send(batch("a@example.org"), deadline_s=10.0)) == ["returned"]
+    clock = MovableClock()
+    server.before_rcpt = lambda word: clock.jump(1e6)  # the last question before DATA
+    with serving(server) as port, closing(over(port, clock)) as transport:
+        deadline_s = clock.monotonic_s() + 10
+        assert outcomes(transport.send(batch("a@example.org"), deadline_s=deadline_s)) == ["returned"]
     assert server.got == []
 
 
 def test_addresses_and_bodies_beyond_ascii_are_announced(server: Server):
-    transport_of = lambda port: SmtpTransport("127.0.0.1", port, SEAL, CLOCK, tls="none")  # noqa: E731
     mail = batch("änne@example.org", body="Subject: s\r\n\r\nÄ\r\n".encode())
-    with serving(server) as port:
-        assert outcomes(transport_of(port).send(mail, deadline_s=CLOCK.monotonic_s() + 30)) == ["accepted"]
+    with serving(server) as port, closing(over(port)) as transport:
+        assert outcomes(transport.send(mail, deadline_s=CLOCK.monotonic_s() + 30)) == ["accepted"]
     assert set(server.options) >= {"SMTPUTF8", "BODY=8BITMIME"}
     assert server.got == ["änne@example.org"]
 
@@ -337,3 +400,209 @@ def test_a_password_is_sent_over_tls_alone_and_a_wrong_one_is_said(server: Serve
             send(port, "a@example.org", password="wrong", **named)
     with pytest.raises(SettingsError, match="clear"):
         SmtpTransport("mx.example.org", 25, SEAL, CLOCK, tls="opportunistic", username="u")
+
+
+# -- the kept connection
+
+
+def test_batches_share_a_connection_and_the_server_is_taken_leave_of(server: Server):
+    with serving(server) as port:
+        transport = over(port)
+        for word in "abc":
+            assert send_ready(transport, f"{word}@example.org") == ["accepted"]
+        assert len(server.peers) == 1
+        transport.close()
+        assert [t for t in threading.enumerate() if t.name == "smtp"] == []
+        assert send_ready(transport, "d@example.org") == ["accepted"]
+        transport.close()
+    assert server.got == [f"{word}@example.org" for word in "abcd"]
+    assert server.quit_count == 2
+
+
+def test_a_transport_that_nobody_holds_any_more_leaves_its_server(server: Server):
+    with serving(server) as port:
+        transport = over(port)
+        transport.ready()
+        del transport
+        gc.collect()
+        assert [t for t in threading.enumerate() if t.name == "smtp"] == []
+    assert server.quit_count == 1
+
+
+@pytest.mark.parametrize("word", ["last", "drop"])
+def test_a_connection_dropped_between_batches_is_replaced(server: Server, word: str):
+    with serving(server) as port, closing(over(port)) as transport:
+        first = send_ready(transport, "a@example.org", f"{word}@example.org")
+        CLOCK.sleep(0.05)
+        assert send_ready(transport, "b@example.org", "c@example.org") == ["accepted", "accepted"]
+    assert first == ["accepted", "ambiguous" if word == "drop" else "accepted"]
+    assert server.got == [
+        f"{w}@example.org" for w in ("a", "last", "b", "c") if w != "last" or word == "last"
+    ]
+    assert len(server.peers) == 2
+
+
+def test_an_idle_connection_is_asked_and_one_that_does_not_answer_is_replaced(server: Server):
+    clock = MovableClock()
+    with serving(server) as port, closing(over(port, clock)) as transport:
+        assert send_ready(transport, "a@example.org", clock=clock) == ["accepted"]
+        clock.jump(4)
+        assert send_ready(transport, "b@example.org", clock=clock) == ["accepted"]
+        assert server.noop_count == 0
+        clock.jump(6)
+        assert send_ready(transport, "c@example.org", clock=clock) == ["accepted"]
+        assert (server.noop_count, len(server.peers)) == (1, 1)
+        server.is_deaf_to_noop = True
+        clock.jump(6)
+        assert send_ready(transport, "d@example.org", clock=clock) == ["accepted"]
+        assert (server.noop_count, len(server.peers)) == (2, 2)
+    assert server.got == [f"{word}@example.org" for word in "abcd"]
+
+
+def test_a_worn_connection_is_replaced_before_the_next_batch(server: Server):
+    clock = MovableClock()
+    with serving(server) as port, closing(over(port, clock)) as transport:
+        for number in range(7):  # 112 mails
+            batch_of_16 = [f"{number}-{n}@example.org" for n in range(16)]
+            assert send_ready(transport, *batch_of_16, clock=clock) == ["accepted"] * 16
+        assert len(server.peers) == 1
+        assert send_ready(transport, "a@example.org", clock=clock) == ["accepted"]
+        assert len(server.peers) == 2
+        clock.jump(301)
+        assert send_ready(transport, "b@example.org", clock=clock) == ["accepted"]
+        assert len(server.peers) == 3
+
+
+def test_a_server_that_is_not_there_is_said_before_anything_is_in_flight():
+    with closing(over(free_port())) as transport, pytest.raises(TransientError, match="not reached"):
+        transport.ready()
+
+
+def test_a_batch_waits_for_another_no_longer_than_its_mails_may(server: Server):
+    server.data_s = 1.0
+    with serving(server) as port, closing(over(port)) as transport:
+        transport.ready()
+        first = threading.Thread(target=send_ready, args=(transport, "a@example.org"))
+        first.start()
+        while not server.data_count:
+            CLOCK.sleep(0.002)
+        started_s = CLOCK.monotonic_s()
+        late = transport.send(batch("b@example.org"), deadline_s=started_s + 0.3)
+        assert CLOCK.monotonic_s() - started_s < 0.8
+        assert outcomes(late) == ["returned"]
+        first.join()
+        server.data_s = 0.0
+        assert send_ready(transport, "c@example.org") == ["accepted"]
+    assert server.got == ["a@example.org", "c@example.org"]
+    assert len(server.peers) == 1
+
+
+# -- campaigns over slow and moody servers
+
+
+def campaign_over(path: Path, count: int, transport: Callable[[Seal, Clock], SmtpTransport]) -> Sent:
+    """A campaign to so many members, to its end."""
+    made: list[SmtpTransport] = []
+
+    def made_by(seal: Seal, clock: Clock) -> SmtpTransport:
+        made.append(transport(seal, clock))
+        return made[-1]
+
+    home = opened_home(a_home(path), transport=made_by)
+    home.gate.put_titles(some_titles(4))
+    with_members(home.gate, count, ["mail.picks"], CLOCK.now())
+    campaign, _ = plan_campaign(home.gate, "picks", "c1", CLOCK)
+    try:
+        return send_campaign(home.gate, campaign, a_shared_kit(), CLOCK)
+    finally:
+        made[0].close()
+        home.close()
+
+
+def over_plain(port: int) -> Callable[[Seal, Clock], SmtpTransport]:
+    return lambda seal, clock: SmtpTransport("127.0.0.1", port, seal, clock, tls="none")
+
+
+def assert_each_got_one(server: Server, sent: Sent, count: int) -> None:
+    assert sent.states == {"accepted": count}
+    assert sorted(server.got) == sorted(f"member-{n}@example.org" for n in range(count))
+
+
+def test_a_server_slow_to_greet_and_to_encrypt_gets_every_mail(tmp_path: Path, server: Server, contexts):
+    serves, trusts = contexts
+    server.slow_s = {"EHLO": 0.3, "STARTTLS": 0.3}
+    with serving(server, tls_context=serves) as port:
+        transport = lambda seal, clock: SmtpTransport("127.0.0.1", port, seal, clock, context=trusts)  # noqa: E731
+        sent = campaign_over(tmp_path / "home", 40, transport)
+    assert_each_got_one(server, sent, 40)
+    assert len(server.peers) == 1
+
+
+def test_a_server_slow_in_every_answer_gets_every_mail_in_smaller_groups(tmp_path: Path, server: Server):
+    server.slow_s = dict.fromkeys(("EHLO", "MAIL", "RCPT", "DATA", "RSET", "QUIT"), 0.06)
+    server.data_s = 0.06
+    with serving(server) as port:
+        sent = campaign_over(tmp_path / "home", 40, over_plain(port))
+    assert_each_got_one(server, sent, 40)
+    # Where time runs out, no question is cut off half-way, so that hardly a connection is lost over it.
+    assert len(server.peers) <= 5
+
+
+def test_a_server_that_drops_the_connection_between_groups_gets_each_mail_once(
+    tmp_path: Path, server: Server
+):
+    server.hang_up_after = 16
+    with serving(server) as port:
+        sent = campaign_over(tmp_path / "home", 40, over_plain(port))
+    assert_each_got_one(server, sent, 40)
+    assert len(server.peers) >= 3
+
+
+def test_a_server_that_closes_with_421_after_a_few_mails_gets_each_mail_once(tmp_path: Path, server: Server):
+    server.closes_after = 5
+    with serving(server) as port:
+        sent = campaign_over(tmp_path / "home", 40, over_plain(port))
+    assert_each_got_one(server, sent, 40)
+    assert len(server.peers) == 8
+
+
+def test_a_campaign_whose_server_is_away_ends_with_an_error_and_a_later_run_carries_on(
+    tmp_path: Path, server: Server
+):
+    settings = a_home(tmp_path / "home")
+    home = opened_home(settings)
+    home.gate.put_titles(some_titles(4))
+    with_members(home.gate, 20, ["mail.picks"], CLOCK.now())
+    handing_to_a_server(settings, free_port())
+    words = ("--home", str(settings.home), "--json", "campaign", "send", "picks")
+    with Nursery(tmp_path / "children") as nursery:
+        child = nursery.start(*words)
+        assert child.wait() == 1
+        assert "the mail server was not reached" in child.said
+        states = {row.state for row in home.gate.sends()}
+        assert states == {"claimed"}
+        with serving(server) as port:
+            handing_to_a_server(settings, port)
+            again = nursery.start(*words)
+            assert again.wait() == 0, again.said
+    home.close()
+    assert json.loads(again.out)["accepted"] == 20
+    assert sorted(server.got) == sorted(f"member-{n}@example.org" for n in range(20))
+
+
+def test_groups_halve_where_mails_come_back_and_double_where_none_does():
+    pace = Pace()
+    sizes = [pace.size]
+    for returned_count in (3, 8, 4, 1, 1, 0, 0, 1, 0, 0, 0, 0):
+        pace.heed(min(pace.size, 16), min(returned_count, pace.size))
+        sizes.append(pace.size)
+    assert sizes == [16, 8, 4, 2, 1, 1, 2, 4, 2, 4, 8, 16, 16]
+
+
+def test_a_server_that_lets_nothing_begin_is_given_up():
+    pace = Pace()
+    for _ in range(7):
+        pace.heed(pace.size, pace.size)
+        pace.heed(0, 0)  # all withheld: that says nothing of the server
+    with pytest.raises(TransientError, match="too slow"):
+        pace.heed(pace.size, pace.size)

@@ -31,11 +31,12 @@ from pages import TestClient
 from postreel.backends.local import SystemClock
 from postreel.backends.transports import SmtpTransport
 from postreel.compose import messages_of
+from postreel.consent import Seal
 from postreel.errors import TransientError
 from postreel.flows.choose import personal_picks, popular
-from postreel.flows.send import plan_campaign, send_campaign
+from postreel.flows.send import plan_campaign, report_of, send_campaign
 from postreel.gate import Changed
-from postreel.ports import Change
+from postreel.ports import Change, Clock
 from postreel.purposes import SWITCHABLE, MailPicks
 from postreel.schema import id_array, unique_ids
 from postreel.settings import Settings
@@ -55,6 +56,7 @@ class Server:
     asked: dict[str, float] = field(default_factory=dict)
     slow_s: Callable[[str], float] = lambda address: 0.0
     port: int = 0
+    peers: list[SMTP] = field(default_factory=list)
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         import asyncio
@@ -78,7 +80,8 @@ def serving(server: Server) -> Iterator[Server]:
 
     class Listening(Controller):
         def factory(self):
-            return Noting(self.handler)
+            server.peers.append(Noting(self.handler))
+            return server.peers[-1]
 
     controller = Listening(server, hostname="127.0.0.1", port=0)
     # Port 0 lets the system choose; the controller's own check of its port is told which one that was.
@@ -87,6 +90,11 @@ def serving(server: Server) -> Iterator[Server]:
     try:
         yield server
     finally:
+        while TRANSPORTS:
+            TRANSPORTS.pop().close()
+        until = time.monotonic() + 3
+        while any(peer.transport is not None for peer in server.peers) and time.monotonic() < until:
+            time.sleep(0.005)  # a server stopped earlier leaves sockets open
         controller.stop()
 
 
@@ -106,8 +114,16 @@ def home_with_members(path: Path, count: int) -> tuple[Settings, dict[str, bytes
     return settings, {f"member-{n}@example.org": member for n, member in enumerate(members)}
 
 
+TRANSPORTS: list[SmtpTransport] = []
+"""Made by this test. Each keeps a connection, and has to leave before its server ends."""
+
+
 def over(port: int) -> Callable[..., SmtpTransport]:
-    return lambda seal, clock: SmtpTransport("127.0.0.1", port, seal, clock, tls="none")
+    def made(seal: Seal, clock: Clock) -> SmtpTransport:
+        TRANSPORTS.append(SmtpTransport("127.0.0.1", port, seal, clock, tls="none"))
+        return TRANSPORTS[-1]
+
+    return made
 
 
 def state_of(home: Opened, member: bytes) -> tuple[str, str | None]:
@@ -313,6 +329,8 @@ def test_a_server_that_cannot_be_reached_leaves_nobody_in_doubt(tmp_path: Path):
     campaign, _ = plan_campaign(home.gate, "picks", "c1", CLOCK)
     with pytest.raises(TransientError):
         send_campaign(home.gate, campaign, a_shared_kit(), CLOCK)
+    # Nothing was put in flight: a withdrawal does not wait, and whoever sends next gives back what was claimed.
+    assert report_of(home.gate, "c1").states == {"claimed": 20}
     home.close()
     with serving(Server()) as server:
         home = opened_home(settings, transport=over(server.port))

@@ -73,6 +73,7 @@ def _sent(
             link=link,
             link_text=link_text,
         )
+        gate.ready_to_send()
         posted = gate.post(mails, sender)
         if len(posted.leaving):
             gate.settle(gate.hand_over(posted))

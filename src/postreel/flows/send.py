@@ -2,7 +2,8 @@
 
     claim -> choose -> brief -> compose -> post -> hand over -> settle
 
-Claims go in chunks, mails in flight in groups of 16; grants are looked at in `brief` and again in `post`.
+Claims go in chunks, mails in flight in groups of at most 16, fewer where the server is slow; grants are looked at in
+`brief` and again in `post`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from postreel.compose import Kit, messages_of
-from postreel.errors import InputError
+from postreel.errors import InputError, TransientError
 from postreel.flows.choose import personal_picks, popular
 from postreel.gate import GROUP, Gate
 from postreel.ports import Campaign, Clock, OutboxRow
@@ -28,6 +29,36 @@ KINDS: dict[str, type[Mailing]] = {"picks": MailPicks}
 OPEN = ("planned", "claimed", "in flight", "deferred")
 CHUNK = 192
 """Mails composed at a time: twelve groups."""
+STALLED_MOST = 8
+"""Groups in a row of which no mail began: from 16 down to single mails it takes five, and some may be bad luck."""
+
+
+@dataclass
+class Pace:
+    """How many mails go in flight at once: as many as the server lets begin before their time runs out.
+
+    Attributes:
+        size: mails in the next group.
+        stalled_count: groups in a row that came back whole.
+    """
+
+    size: int = GROUP
+    stalled_count: int = 0
+
+    def heed(self, leaving_count: int, returned_count: int) -> None:
+        """Halve after a group of which mails came back, else double, up to 16.
+
+        Raises:
+            TransientError: eight groups in a row came back whole, so that more would not end.
+        """
+        if not leaving_count:
+            return
+        self.size = max(1, self.size // 2) if returned_count else min(GROUP, self.size * 2)
+        self.stalled_count = self.stalled_count + 1 if returned_count == leaving_count else 0
+        if self.stalled_count == STALLED_MOST:
+            raise TransientError(
+                f"the mail server let no mail begin in {STALLED_MOST} groups; it is too slow, try again later"
+            )
 
 
 @dataclass
@@ -119,12 +150,15 @@ def send_campaign(
     """Send what is due of a campaign. Killed at any point and called again, it goes on where it stood.
 
     Raises:
-        TransientError: another process is sending, or the mail server cannot be reached.
+        TransientError: another process is sending, or the mail server cannot be reached or is too slow. What
+            was claimed is given back by whoever sends next.
+        SettingsError: the mail server refuses us.
     """
     purpose = next(p for p in KINDS.values() if p.key == campaign.kind)
+    pace = Pace()
     with gate.sending() as sender:
         while _is_sending(gate, campaign) and (claims := gate.claim(campaign.campaign, sender, CHUNK)):
-            _send_chunk(gate, purpose, claims, kit, clock, sender, progress)
+            _send_chunk(gate, purpose, claims, kit, clock, sender, pace, progress)
         sent = report_of(gate, campaign.campaign)
         if _is_sending(gate, campaign) and not any(sent.states[state] for state in OPEN):
             gate.set_campaign(campaign.campaign, "done")
@@ -157,6 +191,7 @@ def _send_chunk(
     kit: Kit,
     clock: Clock,
     sender: str,
+    pace: Pace,
     progress: Callable[[int], None],
 ) -> None:
     members = unique_ids(id_array(row.member for row in claims))
@@ -167,14 +202,19 @@ def _send_chunk(
     briefing = gate.brief(kind, claims, picks, popular(gate, now), known, catalogue.version)
     progress(sum(briefing.withheld.values()))
     with_model = dataclasses.replace(kit, model=model.name)
-    for start in range(0, len(briefing.briefs), GROUP):
+    start = 0
+    while start < len(briefing.briefs):
         group = np.zeros(len(briefing.briefs), np.bool_)
-        group[start : start + GROUP] = True
+        group[start : start + pace.size] = True
+        start += pace.size
         mails = briefing.briefs.where(group).map(messages_of, with_model, catalogue, now)
+        gate.ready_to_send()
         posted = gate.post(mails, sender)
+        returned_count = 0
         if len(posted.leaving):
-            gate.settle(gate.hand_over(posted))
-        progress(len(posted.leaving) + sum(posted.withheld.values()))
+            returned_count = gate.settle(gate.hand_over(posted)).get("planned", 0)
+            pace.heed(len(posted.leaving), returned_count)
+        progress(len(posted.leaving) - returned_count + sum(posted.withheld.values()))
     # A brief that shows no title that the catalogue still has is composed to nothing.
     progress(gate.withhold_claimed(claims, sender, "nothing to show"))
 

@@ -151,6 +151,15 @@ class Gate:
         """
         return posting.brief(self._core, kind, claims, picks, popular, known, catalogue_version)
 
+    def ready_to_send(self) -> None:
+        """Have the transport connect before `post`, so that mails in flight do not wait for it.
+
+        Raises:
+            TransientError: the server could not be reached; nothing was put in flight.
+            SettingsError: the server refuses us; nothing was put in flight.
+        """
+        self._core.transport.ready()
+
     def post(self, mails: Permitted[Messages, M], sender: str) -> Posted:
         """Look again, and put in flight in one commit."""
         return posting.post(self._core, mails, sender)

@@ -41,6 +41,9 @@ class MaildirTransport:
         for part in ("tmp", "new", "cur"):
             make_folder(path / part)
 
+    def ready(self) -> None:
+        """Nothing to do: the folders are there."""
+
     def send(self, messages: Permitted[Messages, Postable], *, deadline_s: float) -> Sends:
         """Put each message into `new/`, in order. The link is the moment at which DATA begins and ends.
 
