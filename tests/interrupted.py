@@ -148,6 +148,11 @@ class InterruptedTransport:
     def __init__(self, transport: Transport, interruption: Interruption) -> None:
         self._transport, self._interruption = transport, interruption
 
+    def ready(self) -> None:
+        """Before mails are put in flight."""
+        self._interruption.step("before the transport is ready")
+        self._transport.ready()
+
     def send(self, messages: Permitted[Messages, Postable], *, deadline_s: float) -> Sends:
         """One by one, so that a step lies between any two."""
         parts: list[Sends] = []
