@@ -267,3 +267,19 @@ def test_a_port_that_another_home_serves_is_not_shared(cli: Cli, command: list[s
         other.bind(("127.0.0.1", 0))
         other.listen()
         cli(*command, "--port", str(other.getsockname()[1]), code=1)
+
+
+def test_what_the_system_refuses_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setattr(
+        sys, "argv", ["postreel", "--home", str(tmp_path / "a-file" / "home"), "init", "--sandbox"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code == 1
+    assert not told.out
+    assert told.err.count("\n") == 1
+    assert "Not a directory" in told.err

@@ -58,3 +58,9 @@ def main() -> None:
         Console(stderr=True).print(f"postreel: {fault}", style="red", markup=False, soft_wrap=True)
         is_use = isinstance(fault, InputError | SettingsError | ConsentError)
         raise SystemExit(2 if is_use else 1) from None
+    except OSError as fault:
+        # A folder that may not be written to, a full disk: the words of the system say it, a traceback hides it.
+        place = f"{fault.filename}: " if fault.filename else ""
+        said = f"postreel: {place}{fault.strerror or fault}"
+        Console(stderr=True).print(said, style="red", markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
