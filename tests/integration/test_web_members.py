@@ -342,6 +342,10 @@ class TestAccount:
 
     def test_privacy_answers_five_questions_and_for_a_member_how_it_stands(self, sent: Place) -> None:
         told = sent.client.get("/privacy", headers={"accept": "application/json"}).json()["questions"]
+        # Nothing removes by age yet, and members are not told otherwise.
+        history = next(one for one in told if one["id"] == "history")
+        assert history["facts"]["is_removed_by_age"] is False
+        assert "Nothing is removed by age yet" in " ".join(history["answer"].split())
         assert [one["id"] for one in told] == ["track", "teach", "personalised", "history", "stop"]
         assert all(one["answer"] and one["facts"] for one in told)
         assert "you" not in told[0]["facts"]

@@ -210,6 +210,7 @@ def _history(app: App, said: Mapping[str, str], own: Own | None) -> Question:
         "needs": ["history", "recommendations"],
         "events_kept_days": days["plays"],
         "sessions_kept_days": days["sessions"],
+        "is_removed_by_age": False,
         "others_need": "training",
         "reasons": "printed only where that title moved the score; its share is on record",
     }
